@@ -1,0 +1,222 @@
+//! A grant: an Active session as an agent sees it. Whole, resolved, expiring; enough to deploy and to judge with no
+//! further question. JSON inside [`super::to_agent::GrantFrame`]; a new field that must not be ignored by an old agent
+//! comes with a new feature in the frame's `requires`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{
+    Affinity, EnvVar, ResourceRequirements, SecurityContext, Toleration,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ClusterName, GrantUid};
+
+/// Features a grant may require; an agent lists in its Hello those that it has.
+pub mod feature {
+    /// Workload mode: DaemonSet or Deployment from a structured pod template with overrides.
+    pub const WORKLOAD: &str = "workload.v1";
+}
+
+/// See the module's text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    pub uid: GrantUid,
+    /// The session's name and its namespace in the hub.
+    pub session: String,
+    pub namespace: String,
+    /// Must be the agent's own cluster; anything else is refused and told.
+    pub cluster: ClusterName,
+    pub desired: Desired,
+    pub starts_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// End of the last possible renewal: `activeDeadlineSeconds` of every pod is set to it as a backstop (D2).
+    pub last_end: Timestamp,
+    /// How often the session was renewed; a smaller `expires_at` with a higher number is a real change.
+    pub renewal: u32,
+    /// Digest of what was approved (S7).
+    pub digest: String,
+    /// Who may use the pods: those who joined and have not left, by their names in this cluster.
+    pub people: Vec<GrantedPerson>,
+    pub operations: Operations,
+    pub context: GrantContext,
+    /// Namespace in the cluster where everything goes.
+    pub target_namespace: String,
+    pub work: Work,
+    /// Labels and annotations of template, binding and session for everything deployed; ours are added by the agent.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What the hub wants of a grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Desired {
+    Running {},
+    /// End it now; nothing makes it run again.
+    Ended {
+        reason: EndReason,
+        /// Who ended it, for the cluster's records; the hub user's name.
+        by: Option<String>,
+        at: Timestamp,
+    },
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EndReason {
+    Expired,
+    Terminated,
+    /// It could not be deployed, or the agent refused it.
+    Failed,
+    /// The hub no longer knows it (absent from a complete snapshot).
+    Withdrawn,
+}
+
+/// One person of a session, as the cluster knows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantedPerson {
+    /// Compared byte for byte with the review's user name (S6).
+    pub user: String,
+    pub role: Role,
+}
+
+/// What a person is in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    Owner,
+    Participant,
+    Viewer,
+}
+
+/// One of the operations that a session can open on its pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Operation {
+    Exec,
+    Attach,
+    Logs,
+    PortForward,
+}
+
+impl Operation {
+    /// All four, in the order in which people list them.
+    pub const ALL: [Self; 4] = [Self::Exec, Self::Attach, Self::Logs, Self::PortForward];
+}
+
+/// The operations that are open, resolved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operations {
+    pub exec: bool,
+    pub attach: bool,
+    pub logs: bool,
+    pub port_forward: bool,
+}
+
+impl Operations {
+    #[must_use]
+    pub fn allows(self, operation: Operation) -> bool {
+        match operation {
+            Operation::Exec => self.exec,
+            Operation::Attach => self.attach,
+            Operation::Logs => self.logs,
+            Operation::PortForward => self.port_forward,
+        }
+    }
+}
+
+/// The facts about the session that templates and annotations may tell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantContext {
+    pub requested_by: String,
+    #[serde(default)]
+    pub approved_by: Option<String>,
+    #[serde(default)]
+    pub reason: Option<String>,
+    pub template: String,
+    /// `namespace/name` of the binding.
+    #[serde(default)]
+    pub binding: Option<String>,
+}
+
+/// What to deploy. Kubectl-debug mode will be a variant of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Work {
+    Workload(Box<Workload>),
+}
+
+/// Workload mode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workload {
+    pub kind: WorkloadKind,
+    /// For a Deployment; a DaemonSet has one pod per eligible node.
+    pub replicas: u32,
+    pub pod: PodSource,
+    #[serde(default)]
+    pub overrides: PodOverrides,
+    /// Replaces the pod template's affinity, field by field (node, pod, anti).
+    #[serde(default)]
+    pub affinity: Option<Affinity>,
+    /// Added to the pod template's tolerations.
+    #[serde(default)]
+    pub tolerations: Vec<Toleration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WorkloadKind {
+    DaemonSet,
+    Deployment,
+}
+
+/// Where the pod comes from. Text to be rendered will be a variant of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PodSource {
+    Structured {
+        #[serde(default)]
+        labels: BTreeMap<String, String>,
+        #[serde(default)]
+        annotations: BTreeMap<String, String>,
+        /// core/v1 PodSpec as JSON: fields that this build does not know still reach the API server.
+        spec: serde_json::Value,
+    },
+}
+
+/// `podOverrides` of the session template.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodOverrides {
+    #[serde(default)]
+    pub host_network: Option<bool>,
+    #[serde(default, rename = "hostPID")]
+    pub host_pid: Option<bool>,
+    #[serde(default, rename = "hostIPC")]
+    pub host_ipc: Option<bool>,
+    #[serde(default)]
+    pub containers: Vec<ContainerOverride>,
+}
+
+/// Overrides of one container, found by name (init containers too). A name that the pod lacks is an error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerOverride {
+    pub name: String,
+    /// Added; a variable of the same name is replaced.
+    #[serde(default)]
+    pub env: Vec<EnvVar>,
+    #[serde(default)]
+    pub resources: Option<ResourceRequirements>,
+    /// Replaces the container's field by field.
+    #[serde(default)]
+    pub security_context: Option<SecurityContext>,
+}

@@ -1,0 +1,158 @@
+//! What an agent tells: of one grant ([`Report`]) and of itself ([`AgentStatus`]). JSON inside a frame. A report is
+//! always whole: the newest replaces all older ones, and it is repeated until the hub says `Settled`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::grant::EndReason;
+use crate::ids::GrantUid;
+
+/// What the agent sees of one grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub uid: GrantUid,
+    /// Time of this report by the agent's clock.
+    pub at: Timestamp,
+    /// The renewal that the agent has taken in; a renewal counts from then on (S12).
+    pub renewal: u32,
+    pub phase: Phase,
+    /// In plain words, why pods are not ready or what failed. For people.
+    #[serde(default)]
+    pub message: Option<String>,
+    #[serde(default)]
+    pub pods: Vec<ObservedPod>,
+    /// Everything that was made for the grant, in order of creation.
+    #[serde(default)]
+    pub deployed: Vec<ObjectRecord>,
+    /// Set once the grant has ended, before anything is removed. If it says *ended* first, it ended (S12).
+    #[serde(default)]
+    pub end: Option<EndRecord>,
+    /// The proof; complete when `phase` is `Ended`.
+    #[serde(default)]
+    pub cleanup: Option<Cleanup>,
+}
+
+/// How far a grant is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// Taken in; objects are being made, or pods are not all ready yet.
+    Deploying,
+    /// Everything is made and every wanted pod is ready.
+    Running,
+    /// Access is closed; objects are being removed.
+    Ending,
+    /// Nothing is left, or what is left is in `cleanup.remaining` and will no more be retried.
+    Ended,
+}
+
+/// How a grant ended in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndRecord {
+    pub reason: EndReason,
+    pub at: Timestamp,
+    /// For `Failed`: what failed and what to do.
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+/// A pod that the webhook allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedPod {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    #[serde(default)]
+    pub node_name: Option<String>,
+    #[serde(default)]
+    pub phase: Option<String>,
+    pub ready: bool,
+    #[serde(default)]
+    pub container_status: Option<ContainerStatus>,
+}
+
+/// The container status that tells most: a waiting one before a restarted one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerStatus {
+    #[serde(default)]
+    pub waiting_reason: Option<String>,
+    #[serde(default)]
+    pub waiting_message: Option<String>,
+    #[serde(default)]
+    pub last_termination_reason: Option<String>,
+    #[serde(default)]
+    pub restart_count: i32,
+}
+
+/// One object that the agent made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRecord {
+    pub api_version: String,
+    pub kind: String,
+    #[serde(default)]
+    pub namespace: Option<String>,
+    pub name: String,
+    pub uid: String,
+    /// Which part of the grant asked for it: `workload`, `namespace`, `pod-template[2]`, `auxiliary/NAME`.
+    pub source: String,
+}
+
+/// The proof that nothing is left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cleanup {
+    pub started_at: Timestamp,
+    #[serde(default)]
+    pub finished_at: Option<Timestamp>,
+    /// When the API server confirmed that the last pod was gone.
+    #[serde(default)]
+    pub pods_gone_at: Option<Timestamp>,
+    #[serde(default)]
+    pub removed: Vec<Removed>,
+    #[serde(default)]
+    pub remaining: Vec<Remaining>,
+}
+
+/// An object confirmed gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Removed {
+    #[serde(flatten)]
+    pub object: ObjectRecord,
+    pub at: Timestamp,
+}
+
+/// An object that is still there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remaining {
+    #[serde(flatten)]
+    pub object: ObjectRecord,
+    /// Why, in plain words; `None` while the deletion is under way.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+/// What an agent says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentStatus {
+    pub agent_version: String,
+    pub kubernetes_version: String,
+    /// Words for people and clients: `workload`, `authorization-webhook`, …
+    pub capabilities: Vec<String>,
+    pub certificate_expires_at: Timestamp,
+    /// The ceiling as the cluster's owner set it, for display.
+    pub ceiling: serde_json::Value,
+    /// End of the newest webhook client certificate that this agent signed, if any.
+    #[serde(default)]
+    pub webhook_client_expires_at: Option<Timestamp>,
+    /// When the API server last called the webhook with a valid certificate.
+    #[serde(default)]
+    pub webhook_called_at: Option<Timestamp>,
+}
