@@ -1,1 +1,27 @@
-//! See Cargo.toml.
+//! The agent's rules, pure: no IO, no clock, no randomness. The program around it (`breakglass-agent`) performs what
+//! is decided here.
+//!
+//! The path of a grant: [`link::Link`] takes the hub's frames apart → [`holdings::Holdings`] holds the grant with its
+//! deadline ([`deadline`]) and remembers ended UIDs ([`tombstones`]) → [`workload::render`] makes its manifests, once →
+//! [`ceiling::judge_grant`] says whether this cluster's owner permits them → [`plan::plan`] compares the grant
+//! ([`held::Held`]) with what is seen ([`observed::Observed`]) and names the next steps; the program performs them and
+//! tells the outcome to [`plan::outcome`] → [`pods::judge_pod`] proves which pods are the session's →
+//! [`report::report`] says all of it to the hub.
+//!
+//! The path of a question from the API server: [`authorize::authorize`] reads one immutable [`grants::GrantIndex`] and
+//! nothing else.
+
+pub mod authorize;
+pub mod ceiling;
+pub mod clock;
+pub mod deadline;
+pub mod grants;
+pub mod held;
+pub mod holdings;
+pub mod link;
+pub mod observed;
+pub mod plan;
+pub mod pods;
+pub mod report;
+pub mod tombstones;
+pub mod workload;

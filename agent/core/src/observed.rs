@@ -1,0 +1,147 @@
+//! What is seen of one grant in the cluster: facts only, gathered by the program from its watches and single reads.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{PodSpec, PodStatus};
+use serde_json::Value;
+
+mod from_kube;
+
+/// Everything seen of one grant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    pub namespace: NamespaceSeen,
+    /// The recorded workload, from the watch.
+    pub workload: WorkloadSeen,
+    /// ReplicaSets with the session's label, from the watch.
+    pub replica_sets: Vec<OwnerFacts>,
+    /// Pods with the session's label in the grant's namespace, from the watch. Labels find, they do not prove.
+    pub pods: Vec<PodFacts>,
+    /// State by UID of recorded objects that no watch covers, as last read. Absent = not read yet.
+    pub objects: BTreeMap<String, ObjectSeen>,
+    /// The cluster's own words on why something is not made: text of the newest `FailedCreate` event of the DaemonSet
+    /// or ReplicaSet (quota), and of the newest `FailedScheduling`/image events if the program has them.
+    pub trouble: Vec<String>,
+}
+
+/// The grant's namespace, as last read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum NamespaceSeen {
+    #[default]
+    Unread,
+    Missing,
+    Terminating,
+    Active(NamespaceFacts),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NamespaceFacts {
+    pub labels: BTreeMap<String, String>,
+    /// Services in it that select by label: none may select a session's pod (S9).
+    pub services: Vec<ServiceFacts>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceFacts {
+    pub name: String,
+    pub selector: BTreeMap<String, String>,
+}
+
+/// The workload by its recorded UID.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum WorkloadSeen {
+    /// Not recorded yet, or the watch has not synced.
+    #[default]
+    Unknown,
+    /// The watch has synced and holds no object with the recorded UID.
+    Absent,
+    Present(WorkloadFacts),
+}
+
+/// A DaemonSet's or Deployment's facts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WorkloadFacts {
+    pub uid: String,
+    pub generation: i64,
+    pub observed_generation: i64,
+    /// Pods it wants: DaemonSet `desiredNumberScheduled`, Deployment `spec.replicas`.
+    pub desired: i32,
+    pub ready: i32,
+    pub deleting: bool,
+    /// Messages of conditions that tell of failure (`ReplicaFailure`, `Progressing=False`).
+    pub failures: Vec<String>,
+}
+
+/// An object that may own pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnerFacts {
+    pub api_version: String,
+    pub kind: String,
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    /// UID and kind of its controller (`ownerReferences[].controller: true`).
+    pub controller: Option<ControllerRef>,
+    pub deleting: bool,
+    /// Messages of its failure conditions.
+    pub failures: Vec<String>,
+}
+
+/// An `ownerReferences` entry with `controller: true`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ControllerRef {
+    pub kind: String,
+    pub name: String,
+    pub uid: String,
+}
+
+/// A pod's facts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PodFacts {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    pub created_at: Option<Timestamp>,
+    pub controller: Option<ControllerRef>,
+    pub origin: Origin,
+    /// `deletionTimestamp` is set, with this grace in seconds.
+    pub deleting: Option<Deleting>,
+    pub spec: Box<PodSpec>,
+    pub status: Box<PodStatus>,
+}
+
+/// A pod on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deleting {
+    pub grace_seconds: i64,
+}
+
+/// Who made the pod, by `managedFields`: a controller that makes a pod writes its containers and its owner reference
+/// in one request; one that adopts a pod writes only the reference (S3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// Made together with its owner reference.
+    MadeByOwner,
+    /// The owner reference came later, or not from whoever made the pod.
+    Adopted,
+    /// `managedFields` do not tell; counts as not proved.
+    #[default]
+    Untold,
+}
+
+/// An object that was read by name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ObjectSeen {
+    Present {
+        deleting: Option<Deleting>,
+    },
+    /// 404, or another UID under the name.
+    Gone,
+}
+
+/// What a read of an object by name found; for [`crate::plan::outcome`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundObject {
+    pub object: Value,
+}

@@ -1,0 +1,66 @@
+//! UIDs of grants that ended here. One of them is never deployed again, whatever revision arrives (S12).
+
+use std::collections::BTreeMap;
+
+use breakglass_protocol::ids::GrantUid;
+use breakglass_protocol::wire::report::EndRecord;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How long after its last possible end a UID is remembered: by then every hub, also one restored from last week's
+/// backup, sees that the grant's own `lastEnd` has passed.
+pub const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Tombstones at most; at about 150 bytes each they fit one Secret (1 MiB). Beyond it the one whose `lastEnd` passed
+/// longest ago goes first; one whose `lastEnd` is still to come goes last.
+pub const MAX: usize = 5_000;
+
+/// One ended grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tombstone {
+    pub end: EndRecord,
+    pub finished_at: Timestamp,
+    pub last_end: Timestamp,
+}
+
+/// The ended grants that are remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tombstones(BTreeMap<GrantUid, Tombstone>);
+
+impl Tombstones {
+    #[must_use]
+    pub fn get(&self, uid: &GrantUid) -> Option<&Tombstone> {
+        self.0.get(uid)
+    }
+
+    /// Remembers an ended grant and forgets what is too old or too much.
+    pub fn bury(&mut self, uid: GrantUid, tombstone: Tombstone, wall: Timestamp) {
+        self.0.insert(uid, tombstone);
+        self.0.retain(|_, stone| {
+            stone
+                .last_end
+                .checked_add(KEPT)
+                .is_ok_and(|until| until > wall)
+        });
+        while self.0.len() > MAX {
+            let oldest = self
+                .0
+                .iter()
+                .min_by_key(|(_, stone)| stone.last_end)
+                .map(|(uid, _)| uid.clone());
+            let Some(oldest) = oldest else { break };
+            self.0.remove(&oldest);
+        }
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
