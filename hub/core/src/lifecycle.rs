@@ -1,0 +1,398 @@
+//! The states of a session and what moves it (spec 1 section 3). Every transition consumes the session and gives the
+//! next one, or says by name why not. Terminal states never change; times never move backwards and are never cleared.
+//!
+//! People's verbs come through [`perform`], which judges access first; the hub's own ([`submit`], [`expire`],
+//! [`time_out`], [`fail`]) are for creation and jobs, the agent's are in [`crate::observed`].
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use breakglass_protocol::wire::grant::EndReason;
+
+use crate::access::{self, Action, Forbidden};
+use crate::caller::Caller;
+use crate::clock::{Now, between, later};
+use crate::refusal::Refusal;
+use crate::session::{Clearance, End, InvitedRole, Running, Session, Settled, State, StateName};
+use crate::snapshot::Requirement;
+
+mod approval;
+mod people;
+
+pub use approval::StillOffered;
+
+/// What a person asks of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    Approve {
+        reason: Option<String>,
+    },
+    Reject {
+        reason: Option<String>,
+    },
+    /// Without a role: the most that was granted.
+    Join {
+        role: Option<InvitedRole>,
+    },
+    Leave,
+    /// Without a role: viewer.
+    Invite {
+        users: Vec<String>,
+        role: Option<InvitedRole>,
+    },
+    /// Withdraws a session that is not Active yet.
+    Terminate,
+    Renew {
+        extend_by: Duration,
+    },
+}
+
+impl Command {
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Approve { .. } => Verb::Approve,
+            Self::Reject { .. } => Verb::Reject,
+            Self::Join { .. } => Verb::Join,
+            Self::Leave => Verb::Leave,
+            Self::Invite { .. } => Verb::Invite,
+            Self::Terminate => Verb::Terminate,
+            Self::Renew { .. } => Verb::Renew,
+        }
+    }
+
+    fn action(&self) -> Action {
+        match self {
+            Self::Approve { .. } => Action::Approve,
+            Self::Reject { .. } => Action::Reject,
+            Self::Join { .. } => Action::Join,
+            Self::Leave => Action::Leave,
+            Self::Invite { .. } => Action::Invite,
+            Self::Terminate => Action::Terminate,
+            Self::Renew { .. } => Action::Renew,
+        }
+    }
+}
+
+/// Everything that can move a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    Submit,
+    Approve,
+    Reject,
+    Join,
+    Leave,
+    Invite,
+    Renew,
+    Terminate,
+    Expire,
+    TimeOut,
+    Fail,
+}
+
+impl Verb {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Submit => "submit",
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::Invite => "invite",
+            Self::Renew => "renew",
+            Self::Terminate => "terminate",
+            Self::Expire => "expire",
+            Self::TimeOut => "time out",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// The session's state does not admit the verb (409).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot {} a session that is {from}: {message}", verb.as_str())]
+pub struct NotAllowed {
+    pub from: StateName,
+    pub verb: Verb,
+    pub message: String,
+}
+
+/// Why a command was not performed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Declined {
+    /// 404: the caller may not know that the session exists.
+    #[error("there is no such session")]
+    NotFound,
+    /// 403.
+    #[error("{}", .0.message)]
+    Forbidden(Forbidden),
+    /// 409.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// 409 or 422, by its class.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Performs what a person asks: access, then state, then the verb's own rules. `offer` is what the catalogue says now
+/// (S7); only approvals look at it.
+///
+/// # Errors
+/// Which of the three refused, and why.
+pub fn perform(
+    session: Session,
+    command: &Command,
+    caller: &Caller,
+    offer: &StillOffered,
+    now: Now,
+) -> Result<Session, Declined> {
+    match access::judge(command.action(), &session, caller) {
+        access::Decision::Allow => {}
+        access::Decision::NotFound => return Err(Declined::NotFound),
+        access::Decision::Forbidden(why) => return Err(Declined::Forbidden(why)),
+    }
+    let at = session.not_before(now.wall);
+    match command {
+        Command::Approve { reason } => {
+            approval::approve(session, reason.as_deref(), caller, offer, at)
+        }
+        Command::Reject { reason } => approval::reject(session, reason.as_deref(), caller, at),
+        Command::Join { role } => people::join(session, *role, caller, at),
+        Command::Leave => people::leave(session, caller, at),
+        Command::Invite { users, role } => people::invite(session, users, *role, caller, at),
+        Command::Terminate => Ok(terminate(session, &caller.identity.name, at)?),
+        Command::Renew { .. } => Err(not_allowed(
+            &session,
+            Verb::Renew,
+            "renewal is not supported yet; request a new session",
+        )
+        .into()),
+    }
+}
+
+/// Moves a new session on: to its approvers, or straight to Active.
+///
+/// # Errors
+/// If it is not Pending.
+pub fn submit(session: Session, now: Now) -> Result<Session, NotAllowed> {
+    if session.state != State::Pending {
+        return Err(not_allowed(
+            &session,
+            Verb::Submit,
+            "it was submitted already",
+        ));
+    }
+    match session.snapshot.terms.approval.requirement {
+        Requirement::Required => Ok(Session {
+            state: State::PendingApproval,
+            ..session
+        }),
+        Requirement::NoApprovers
+        | Requirement::AutoApprovedGroup
+        | Requirement::AutoApprovedCluster => {
+            let at = session.not_before(now.wall);
+            Ok(activate(session, at))
+        }
+    }
+}
+
+/// Ends an Active session whose time is over. The end is dated at `expiresAt`, when access ended.
+///
+/// # Errors
+/// If it is not Active, or has time left.
+pub fn expire(session: Session, now: Now) -> Result<Session, NotAllowed> {
+    let State::Active(running) = session.state else {
+        return Err(not_allowed(
+            &session,
+            Verb::Expire,
+            "only Active sessions expire",
+        ));
+    };
+    if now.wall < running.expires_at {
+        return Err(not_allowed(
+            &session,
+            Verb::Expire,
+            &format!("it runs until {}", running.expires_at),
+        ));
+    }
+    let end = End {
+        reason: EndReason::Expired,
+        by: None,
+        at: session.not_before(running.expires_at),
+    };
+    Ok(Session {
+        state: State::Expired(running, end),
+        ..session
+    })
+}
+
+/// When the approval timeout of a waiting session passes; `None` if it does not wait.
+#[must_use]
+pub fn approval_deadline(session: &Session, timeout: Duration) -> Option<Timestamp> {
+    (session.state == State::PendingApproval).then(|| later(session.created_at, timeout))
+}
+
+/// Fails a session on which nobody decided in time.
+///
+/// # Errors
+/// If it does not wait for approval, or has time left.
+pub fn time_out(session: Session, timeout: Duration, now: Now) -> Result<Session, NotAllowed> {
+    let Some(deadline) = approval_deadline(&session, timeout) else {
+        return Err(not_allowed(
+            &session,
+            Verb::TimeOut,
+            "it does not wait for approval",
+        ));
+    };
+    if now.wall < deadline {
+        return Err(not_allowed(
+            &session,
+            Verb::TimeOut,
+            &format!("approvers have until {deadline}"),
+        ));
+    }
+    let waited = between(session.created_at, deadline).as_secs();
+    let message = format!("nobody approved within {waited} s; request again and tell an approver");
+    let at = session.not_before(now.wall);
+    Ok(end_failed(session, None, message, at))
+}
+
+/// Fails a session that cannot be set up or deployed.
+///
+/// # Errors
+/// If it has ended already.
+pub fn fail(session: Session, message: impl Into<String>, now: Now) -> Result<Session, NotAllowed> {
+    match session.state {
+        State::Pending | State::PendingApproval | State::Active(_) => {
+            let at = session.not_before(now.wall);
+            Ok(end_failed(session, None, message.into(), at))
+        }
+        State::Expired(..) | State::Terminated(..) | State::Failed(..) => Err(not_allowed(
+            &session,
+            Verb::Fail,
+            "it has ended, and ended sessions never change",
+        )),
+    }
+}
+
+fn terminate(session: Session, by: &str, at: Timestamp) -> Result<Session, NotAllowed> {
+    let end = || End {
+        reason: EndReason::Terminated,
+        by: Some(by.to_owned()),
+        at,
+    };
+    match session.state {
+        State::Pending | State::PendingApproval => Ok(Session {
+            state: State::Terminated(None, end()),
+            ..session
+        }),
+        State::Active(running) => Ok(Session {
+            state: State::Terminated(Some(running), end()),
+            ..session
+        }),
+        // S11: asking again for the end of something that left traces cleans up and changes no state.
+        State::Expired(..) | State::Terminated(..) | State::Failed(..)
+            if session.has_leftovers() =>
+        {
+            Ok(session)
+        }
+        State::Expired(..) | State::Terminated(..) | State::Failed(..) => Err(not_allowed(
+            &session,
+            Verb::Terminate,
+            "it has ended, and nothing of it is left",
+        )),
+    }
+}
+
+/// Whether the state alone admits what a caller may do: for the `can…` flags.
+#[must_use]
+pub fn is_open_to(session: &Session, action: Action) -> bool {
+    let waits = session.state == State::PendingApproval || session.has_waiting_invitations();
+    let active = matches!(session.state, State::Active(_));
+    match action {
+        Action::See => true,
+        Action::Approve | Action::Reject => waits,
+        Action::Join | Action::Leave | Action::Operate => active,
+        Action::Invite => active || session.state.end().is_none(),
+        Action::Renew => false,
+        Action::Terminate => session.state.end().is_none() || session.has_leftovers(),
+    }
+}
+
+impl Session {
+    /// Whether the cluster may still hold something of this ended session.
+    #[must_use]
+    pub fn has_leftovers(&self) -> bool {
+        let ran = self.state.running().is_some();
+        let remaining = self
+            .observed
+            .cleanup
+            .as_ref()
+            .is_some_and(|c| !c.remaining.is_empty());
+        self.state.end().is_some() && ran && (self.observed.settled == Settled::No || remaining)
+    }
+
+    /// Whether an approver has something to decide on an Active session (S5).
+    #[must_use]
+    pub fn has_waiting_invitations(&self) -> bool {
+        matches!(self.state, State::Active(_))
+            && self
+                .invitations
+                .iter()
+                .any(|i| i.clearance == Clearance::Waiting)
+    }
+
+    /// `at`, but never before anything that this session recorded: a clock that was set back moves nothing backwards.
+    pub(crate) fn not_before(&self, at: Timestamp) -> Timestamp {
+        let stays = self
+            .participants
+            .iter()
+            .flat_map(|p| [Some(p.joined_at), p.left_at]);
+        let invited = self.invitations.iter().map(|i| Some(i.invited_at));
+        let decided = [
+            self.decision.as_ref().map(|d| d.at),
+            self.state.running().map(|r| r.starts_at),
+        ];
+        stays
+            .chain(invited)
+            .chain(decided)
+            .flatten()
+            .fold(at.max(self.created_at), Timestamp::max)
+    }
+}
+
+fn activate(session: Session, at: Timestamp) -> Session {
+    let expires_at = later(at, session.snapshot.terms.duration);
+    Session {
+        state: State::Active(Running {
+            starts_at: at,
+            expires_at,
+            renewals: 0,
+        }),
+        ..session
+    }
+}
+
+fn end_failed(session: Session, by: Option<String>, message: String, at: Timestamp) -> Session {
+    let end = End {
+        reason: EndReason::Failed,
+        by,
+        at,
+    };
+    let running = session.state.running().copied();
+    Session {
+        state: State::Failed(running, end),
+        message: Some(message),
+        ..session
+    }
+}
+
+fn not_allowed(session: &Session, verb: Verb, message: &str) -> NotAllowed {
+    NotAllowed {
+        from: session.state.name(),
+        verb,
+        message: message.to_owned(),
+    }
+}

@@ -1,0 +1,649 @@
+//! The hub's half of the conversation with one agent, sans-IO: frames and time come in, frames and events go out. The
+//! shell (`hub/src/link/pump.rs`) owns the socket and the store; one thread can run this half against an agent's half.
+//!
+//! 1. The agent's `Hello` is checked ([`handshake`]); `Welcome` goes out, [`Event::Connected`] comes out.
+//! 2. The shell answers with [`HubLink::snapshot`]: the UIDs that the cluster should hold. The link asks for each
+//!    grant when there is room for it ([`HubLink::poll_wanted`]), so that no more than a few are in memory.
+//! 3. [`HubLink::changed`] says that a session has moved; the same asking follows. Only the newest state is sent.
+//! 4. Reports come out as events; once the shell has stored a final one it says [`HubLink::settle`].
+//!
+//! Everything is level-triggered: a new connection starts at 1 and ends in the same state.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use breakglass_protocol::ids::{CallId, ClusterName, GrantUid, Revision};
+use breakglass_protocol::limits::{
+    DEAD_AFTER, HANDSHAKE_TIMEOUT, MAX_GRANTS_PER_CLUSTER, PING_INTERVAL,
+};
+use breakglass_protocol::wire::close::{Close, CloseCode};
+use breakglass_protocol::wire::codec::{self, CodecError};
+use breakglass_protocol::wire::common_version;
+use breakglass_protocol::wire::hello::{Hello, Welcome};
+use breakglass_protocol::wire::report::{AgentStatus, Report};
+use breakglass_protocol::wire::to_agent::{
+    Ask, Call, Certificate, GrantFrame, Settled, SnapshotBegin, SnapshotEnd, ToAgent,
+};
+use breakglass_protocol::wire::to_hub::{Answered, Declined, ToHub};
+
+use crate::clock::{Now, between};
+use crate::grant::Prepared;
+
+/// Frames that wait for the socket. Grants are asked for only while there are fewer, so this bounds memory at about
+/// 32 × [`breakglass_protocol::limits::MAX_GRANT_BYTES`] = 16 MiB in the worst case, a few hundred KiB in life.
+const QUEUE_FOR_GRANTS: usize = 32;
+/// Frames over the former: answers, settlements, close. A peer that lets this many pile up does not read.
+const MAX_QUEUE: usize = 4_096;
+/// Events that wait for the shell, which drains them after every call; reports of one grant replace each other.
+const MAX_EVENTS: usize = 4_096;
+/// Questions open at once. Administrators ask by hand.
+const MAX_CALLS: usize = 64;
+
+/// What one connection starts with.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// The cluster that the certificate names: the only truth about who speaks (invariant 6).
+    pub cluster: ClusterName,
+    pub program_version: String,
+    /// What the hub understands in reports.
+    pub features: Vec<String>,
+}
+
+/// What the shell puts on the socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    Frame(ToAgent),
+    /// A WebSocket ping.
+    Ping,
+    /// The socket is to be closed now; nothing follows.
+    Hangup,
+}
+
+/// What the shell has to do or know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The handshake is done: register the connection, then call [`HubLink::snapshot`].
+    Connected(Hello),
+    /// Store it; after a final one call [`HubLink::settle`].
+    StoreReport(Box<Report>),
+    StoreStatus(Box<AgentStatus>),
+    /// The agent has taken in everything up to here.
+    Acknowledged(Revision),
+    /// The agent lacks what this grant requires: fail the session.
+    Unsupported {
+        uid: GrantUid,
+        missing: Vec<String>,
+    },
+    /// Sign this (PKCS#10, DER) for this cluster and call [`HubLink::certificate`].
+    RenewCertificate {
+        csr_der: Vec<u8>,
+    },
+    Answered {
+        id: CallId,
+        result: Result<Answered, CallFailure>,
+    },
+    /// The peer did what it may not; for the audit record. The connection is being closed.
+    Misbehaved {
+        code: CloseCode,
+        message: String,
+    },
+    /// The conversation is over.
+    Closed {
+        message: String,
+    },
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallFailure {
+    #[error("{}", .0.message)]
+    Declined(Declined),
+    #[error("the cluster's agent did not answer in time")]
+    TimedOut,
+    #[error("the connection to the cluster's agent ended before it answered")]
+    Disconnected,
+}
+
+/// Why a question was not put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    #[error("the cluster's agent is not connected")]
+    NotConnected,
+    #[error("{MAX_CALLS} questions to this agent are open already; try again shortly")]
+    Busy,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Waits for `Hello` until then (monotonic).
+    Greeting {
+        until: Duration,
+    },
+    Online {
+        features: BTreeSet<String>,
+    },
+    Closed,
+}
+
+/// A snapshot being sent.
+#[derive(Clone, Debug)]
+struct Snapshot {
+    revision: Revision,
+    /// All of it, for starting over.
+    all: Vec<GrantUid>,
+    /// Still to be asked for, in order.
+    left: VecDeque<GrantUid>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Started {
+    No,
+    Yes,
+}
+
+#[derive(Clone, Debug)]
+enum Queued {
+    Frame(ToAgent),
+    /// The remaining time is computed when it leaves (S12).
+    Grant {
+        frame: GrantFrame,
+        expires_at: Timestamp,
+    },
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct HubLink {
+    greeting: Greeting,
+    phase: Phase,
+    queue: VecDeque<Queued>,
+    ping_due: Duration,
+    heard_at: Duration,
+    ping_wanted: bool,
+    /// A snapshot was asked for on this connection; from then on changes count.
+    started: Started,
+    snapshot: Option<Snapshot>,
+    /// Changed since they were last sent, outside the snapshot.
+    dirty: BTreeSet<GrantUid>,
+    /// Asked from the shell and not provided yet.
+    wanted: Option<GrantUid>,
+    events: VecDeque<Event>,
+    calls: BTreeMap<CallId, Duration>,
+}
+
+impl HubLink {
+    #[must_use]
+    pub fn new(greeting: Greeting, now: Now) -> Self {
+        Self {
+            greeting,
+            phase: Phase::Greeting {
+                until: now.monotonic + HANDSHAKE_TIMEOUT,
+            },
+            queue: VecDeque::new(),
+            ping_due: now.monotonic + PING_INTERVAL,
+            heard_at: now.monotonic,
+            ping_wanted: false,
+            started: Started::No,
+            snapshot: None,
+            dirty: BTreeSet::new(),
+            wanted: None,
+            events: VecDeque::new(),
+            calls: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the conversation is over; the shell drops it once its queues are drained.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Anything was heard from the peer: a frame, a ping, a pong.
+    pub fn handle_heard(&mut self, now: Now) {
+        self.heard_at = now.monotonic;
+    }
+
+    /// A binary message came in.
+    pub fn handle_bytes(&mut self, bytes: &[u8], now: Now) {
+        match codec::decode::<ToHub>(bytes) {
+            Ok(frame) => self.handle_frame(frame, now),
+            Err(error) => self.handle_unreadable(&error),
+        }
+    }
+
+    fn handle_unreadable(&mut self, error: &CodecError) {
+        self.misbehaved(
+            CloseCode::ProtocolError,
+            format!("a frame from the agent is unreadable: {error}"),
+        );
+    }
+
+    /// A frame came in.
+    pub fn handle_frame(&mut self, frame: ToHub, now: Now) {
+        self.handle_heard(now);
+        match (&self.phase, frame) {
+            (Phase::Closed, _) => {}
+            (Phase::Greeting { .. }, ToHub::Hello(hello)) => self.handle_hello(hello, now),
+            (_, ToHub::Close(close)) => self.finish(format!("the agent closed: {}", close.message)),
+            (
+                Phase::Greeting { .. },
+                ToHub::Report(_)
+                | ToHub::Status(_)
+                | ToHub::Acknowledged(_)
+                | ToHub::Answer(_)
+                | ToHub::RenewCertificate(_),
+            ) => self.misbehaved(
+                CloseCode::ProtocolError,
+                "the first frame must be Hello".to_owned(),
+            ),
+            (Phase::Online { .. }, frame) => self.handle_online(frame),
+        }
+    }
+
+    fn handle_hello(&mut self, hello: Hello, now: Now) {
+        let cluster = &self.greeting.cluster;
+        if hello.cluster != cluster.as_str() {
+            let message = format!(
+                "the certificate is for cluster {cluster}, the agent says {:?}; install the agent with that cluster's name",
+                bounded(&hello.cluster)
+            );
+            return self.misbehaved(CloseCode::WrongCluster, message);
+        }
+        let Some(version) = common_version(hello.version_min, hello.version_max) else {
+            let message = format!(
+                "the agent speaks protocol versions {} to {}, the hub {} to {}; upgrade the older of them",
+                hello.version_min,
+                hello.version_max,
+                breakglass_protocol::wire::VERSION_MIN,
+                breakglass_protocol::wire::VERSION_MAX
+            );
+            return self.misbehaved(CloseCode::VersionMismatch, message);
+        };
+        self.phase = Phase::Online {
+            features: hello.features.iter().cloned().collect(),
+        };
+        self.push(Queued::Frame(ToAgent::Welcome(Welcome {
+            program_version: self.greeting.program_version.clone(),
+            version,
+            features: self.greeting.features.clone(),
+            now_ms: now.wall.as_millisecond(),
+        })));
+        self.event(Event::Connected(hello));
+    }
+
+    fn handle_online(&mut self, frame: ToHub) {
+        match frame {
+            ToHub::Hello(_) => {
+                self.misbehaved(CloseCode::ProtocolError, "a second Hello".to_owned())
+            }
+            ToHub::Report(frame) => match serde_json::from_slice::<Report>(&frame.body) {
+                Ok(report) if report.uid == frame.uid => self.report(report),
+                Ok(report) => self.misbehaved(
+                    CloseCode::ProtocolError,
+                    format!(
+                        "a report for grant {} holds one for {}",
+                        bounded(frame.uid.as_str()),
+                        bounded(report.uid.as_str())
+                    ),
+                ),
+                Err(error) => self.misbehaved(
+                    CloseCode::ProtocolError,
+                    format!("a report is unreadable: {error}"),
+                ),
+            },
+            ToHub::Status(frame) => match serde_json::from_slice::<AgentStatus>(&frame.body) {
+                Ok(status) => self.status(status),
+                Err(error) => self.misbehaved(
+                    CloseCode::ProtocolError,
+                    format!("a status is unreadable: {error}"),
+                ),
+            },
+            ToHub::Acknowledged(acknowledged) => {
+                self.event(Event::Acknowledged(acknowledged.revision))
+            }
+            ToHub::Answer(answer) => {
+                // A late or repeated answer finds no question any more, and that is fine.
+                if self.calls.remove(&answer.id).is_some() {
+                    let result = answer.result.map_err(CallFailure::Declined);
+                    self.event(Event::Answered {
+                        id: answer.id,
+                        result,
+                    });
+                }
+            }
+            ToHub::RenewCertificate(ask) => self.event(Event::RenewCertificate {
+                csr_der: ask.csr_der,
+            }),
+            ToHub::Close(close) => self.finish(format!("the agent closed: {}", close.message)),
+        }
+    }
+
+    /// The newest report of a grant replaces the one still waiting.
+    fn report(&mut self, report: Report) {
+        let uid = report.uid.clone();
+        self.events
+            .retain(|e| !matches!(e, Event::StoreReport(old) if old.uid == uid));
+        self.event(Event::StoreReport(Box::new(report)));
+    }
+
+    fn status(&mut self, status: AgentStatus) {
+        self.events.retain(|e| !matches!(e, Event::StoreStatus(_)));
+        self.event(Event::StoreStatus(Box::new(status)));
+    }
+
+    /// Lets time act: handshake timeout, silence, questions without an answer, the next ping.
+    pub fn handle_timeout(&mut self, now: Now) {
+        let time = now.monotonic;
+        match &self.phase {
+            Phase::Closed => return,
+            Phase::Greeting { until } if time >= *until => {
+                return self.misbehaved(CloseCode::ProtocolError, "no Hello in time".to_owned());
+            }
+            Phase::Greeting { .. } | Phase::Online { .. } => {}
+        }
+        if time >= self.heard_at + DEAD_AFTER {
+            return self.finish(format!(
+                "nothing was heard from the agent for {} s",
+                DEAD_AFTER.as_secs()
+            ));
+        }
+        if time >= self.ping_due {
+            self.ping_wanted = true;
+            self.ping_due = time + PING_INTERVAL;
+        }
+        let late: Vec<CallId> = self
+            .calls
+            .iter()
+            .filter(|(_, until)| time >= **until)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in late {
+            self.calls.remove(&id);
+            self.event(Event::Answered {
+                id,
+                result: Err(CallFailure::TimedOut),
+            });
+        }
+    }
+
+    /// When [`Self::handle_timeout`] has something to do (monotonic).
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let handshake = match &self.phase {
+            Phase::Closed => return None,
+            Phase::Greeting { until } => Some(*until),
+            Phase::Online { .. } => None,
+        };
+        let alive = [self.ping_due, self.heard_at + DEAD_AFTER];
+        self.calls
+            .values()
+            .copied()
+            .chain(alive)
+            .chain(handshake)
+            .min()
+    }
+
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// What goes on the socket next.
+    pub fn poll_outgoing(&mut self, now: Now) -> Option<Outgoing> {
+        match self.queue.pop_front() {
+            Some(Queued::Frame(frame)) => return Some(Outgoing::Frame(frame)),
+            Some(Queued::Grant {
+                mut frame,
+                expires_at,
+            }) => {
+                let remaining = between(now.wall, expires_at).as_millis();
+                frame.remaining_ms = u64::try_from(remaining).unwrap_or(u64::MAX);
+                return Some(Outgoing::Frame(ToAgent::Grant(frame)));
+            }
+            None => {}
+        }
+        match self.phase {
+            Phase::Closed => Some(Outgoing::Hangup),
+            Phase::Greeting { .. } | Phase::Online { .. } => {
+                std::mem::take(&mut self.ping_wanted).then_some(Outgoing::Ping)
+            }
+        }
+    }
+
+    /// Everything this cluster should hold now: the UIDs of Active sessions and of ended ones that are not settled.
+    /// Starts the sending of a snapshot; a snapshot under way starts over.
+    pub fn snapshot(&mut self, revision: Revision, uids: Vec<GrantUid>) {
+        if !matches!(self.phase, Phase::Online { .. }) {
+            return;
+        }
+        if uids.len() > MAX_GRANTS_PER_CLUSTER {
+            let message = format!(
+                "the cluster has {} grants, over the limit of {MAX_GRANTS_PER_CLUSTER}",
+                uids.len()
+            );
+            return self.close(CloseCode::Overloaded, message, None);
+        }
+        self.dirty.clear();
+        self.wanted = None;
+        self.started = Started::Yes;
+        self.begin(revision, uids);
+    }
+
+    fn begin(&mut self, revision: Revision, all: Vec<GrantUid>) {
+        let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        self.push(Queued::Frame(ToAgent::SnapshotBegin(SnapshotBegin {
+            revision,
+            count,
+        })));
+        let left = all.iter().cloned().collect();
+        self.snapshot = Some(Snapshot {
+            revision,
+            all,
+            left,
+        });
+        self.end_snapshot_if_complete();
+    }
+
+    /// A session of this cluster has changed: its newest state will be asked for. Before the snapshot was asked for this
+    /// does nothing, since the snapshot will hold it.
+    pub fn changed(&mut self, uid: GrantUid) {
+        let counts = matches!(self.phase, Phase::Online { .. }) && self.started == Started::Yes;
+        if counts && self.dirty.len() < MAX_GRANTS_PER_CLUSTER {
+            self.dirty.insert(uid);
+        }
+    }
+
+    /// The grant whose present state the link wants next, while there is room to send it. The shell loads the session and
+    /// calls [`Self::provide`].
+    pub fn poll_wanted(&mut self) -> Option<GrantUid> {
+        let room = self.queue.len() < QUEUE_FOR_GRANTS && self.wanted.is_none();
+        if !room || !matches!(self.phase, Phase::Online { .. }) {
+            return None;
+        }
+        let next = match &mut self.snapshot {
+            Some(snapshot) => snapshot.left.pop_front(),
+            None => self.dirty.pop_first(),
+        };
+        self.wanted.clone_from(&next);
+        next
+    }
+
+    /// The present state of the grant that [`Self::poll_wanted`] asked for; `None` if there is nothing to grant (any more).
+    pub fn provide(&mut self, uid: &GrantUid, prepared: Option<Prepared>) {
+        if self.wanted.as_ref() != Some(uid) {
+            return;
+        }
+        self.wanted = None;
+        let missing = prepared
+            .as_ref()
+            .map(|p| self.missing(p))
+            .unwrap_or_default();
+        let sendable = prepared.filter(|_| missing.is_empty());
+        if !missing.is_empty() {
+            self.event(Event::Unsupported {
+                uid: uid.clone(),
+                missing,
+            });
+        }
+        match sendable {
+            Some(grant) => {
+                let frame = GrantFrame {
+                    revision: grant.revision,
+                    uid: grant.uid,
+                    requires: grant.requires,
+                    remaining_ms: 0,
+                    body: grant.body,
+                };
+                self.push(Queued::Grant {
+                    frame,
+                    expires_at: grant.expires_at,
+                });
+                self.end_snapshot_if_complete();
+            }
+            None => self.leave_out(uid),
+        }
+    }
+
+    /// A snapshot announced a grant that is not to be sent: it starts over without, so that its count stays true.
+    fn leave_out(&mut self, uid: &GrantUid) {
+        if let Some(snapshot) = self.snapshot.take() {
+            let all = snapshot.all.into_iter().filter(|u| u != uid).collect();
+            self.begin(snapshot.revision, all);
+        }
+    }
+
+    fn missing(&self, grant: &Prepared) -> Vec<String> {
+        match (&self.phase, grant.ended) {
+            (Phase::Online { features }, crate::grant::Ended::No) => grant
+                .requires
+                .iter()
+                .filter(|f| !features.contains(*f))
+                .cloned()
+                .collect(),
+            (Phase::Online { .. }, crate::grant::Ended::Yes)
+            | (Phase::Greeting { .. } | Phase::Closed, _) => Vec::new(),
+        }
+    }
+
+    fn end_snapshot_if_complete(&mut self) {
+        if let Some(snapshot) = self.snapshot.take_if(|s| s.left.is_empty()) {
+            self.push(Queued::Frame(ToAgent::SnapshotEnd(SnapshotEnd {
+                revision: snapshot.revision,
+            })));
+        }
+    }
+
+    /// The final report of this grant is stored.
+    pub fn settle(&mut self, uid: GrantUid) {
+        self.push_online(ToAgent::Settled(Settled { uid }));
+    }
+
+    /// The certificate that the agent asked for.
+    pub fn certificate(&mut self, certificate: Certificate) {
+        self.push_online(ToAgent::Certificate(certificate));
+    }
+
+    /// Puts a question; the answer comes as [`Event::Answered`] at the latest after `timeout`. The same id again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// If the agent is not there, or too many questions are open.
+    pub fn ask(
+        &mut self,
+        id: CallId,
+        ask: Ask,
+        timeout: Duration,
+        now: Now,
+    ) -> Result<(), AskError> {
+        if !matches!(self.phase, Phase::Online { .. }) {
+            return Err(AskError::NotConnected);
+        }
+        if self.calls.contains_key(&id) {
+            return Ok(());
+        }
+        if self.calls.len() >= MAX_CALLS {
+            return Err(AskError::Busy);
+        }
+        self.calls.insert(id.clone(), now.monotonic + timeout);
+        self.push(Queued::Frame(ToAgent::Call(Call { id, ask })));
+        Ok(())
+    }
+
+    /// Ends the conversation from this side: superseded, revoked, going away.
+    pub fn close(&mut self, code: CloseCode, message: String, retry_after: Option<Duration>) {
+        if self.is_closed() {
+            return;
+        }
+        let retry_after_ms = retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+        // What waits is stale by the time the agent is back; the close must not wait behind it.
+        self.queue.clear();
+        self.queue.push_back(Queued::Frame(ToAgent::Close(Close {
+            code,
+            message: message.clone(),
+            retry_after_ms,
+        })));
+        self.finish(message);
+    }
+
+    fn misbehaved(&mut self, code: CloseCode, message: String) {
+        self.event(Event::Misbehaved {
+            code,
+            message: message.clone(),
+        });
+        self.close(code, message, None);
+    }
+
+    /// The socket is gone, or about to be.
+    pub fn handle_disconnected(&mut self, message: &str) {
+        if !self.is_closed() {
+            self.queue.clear();
+            self.finish(message.to_owned());
+        }
+    }
+
+    fn finish(&mut self, message: String) {
+        if self.is_closed() {
+            return;
+        }
+        self.phase = Phase::Closed;
+        self.snapshot = None;
+        self.dirty.clear();
+        self.wanted = None;
+        for (id, _) in std::mem::take(&mut self.calls) {
+            self.events.push_back(Event::Answered {
+                id,
+                result: Err(CallFailure::Disconnected),
+            });
+        }
+        self.events.push_back(Event::Closed { message });
+    }
+
+    fn push_online(&mut self, frame: ToAgent) {
+        if matches!(self.phase, Phase::Online { .. }) {
+            self.push(Queued::Frame(frame));
+        }
+    }
+
+    fn push(&mut self, queued: Queued) {
+        if self.queue.len() >= MAX_QUEUE {
+            let message = format!("{MAX_QUEUE} frames wait; the agent reads too slowly");
+            return self.close(CloseCode::Overloaded, message, None);
+        }
+        self.queue.push_back(queued);
+    }
+
+    fn event(&mut self, event: Event) {
+        if self.events.len() >= MAX_EVENTS && !self.is_closed() {
+            let message =
+                format!("{MAX_EVENTS} events wait; the hub cannot keep up with this agent");
+            return self.close(CloseCode::Overloaded, message, None);
+        }
+        self.events.push_back(event);
+    }
+}
+
+/// A peer's text in a message: short, and escaped by `{:?}` where it is shown.
+fn bounded(text: &str) -> String {
+    text.chars().take(64).collect()
+}

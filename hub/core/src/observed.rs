@@ -1,0 +1,229 @@
+//! Reports of an agent → session. Only observed fields are written, and the end, if the agent saw it first (S12).
+
+use breakglass_protocol::ids::{ClusterName, GrantUid};
+use breakglass_protocol::wire::grant::EndReason;
+use breakglass_protocol::wire::report::{EndRecord, Phase, Report};
+
+use crate::clock::Now;
+use crate::session::{End, Observed, Running, Session, Settled, State};
+
+/// What came of a report.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Observation {
+    /// Nothing new: do not write.
+    Unchanged(Session),
+    /// Write it.
+    Changed(Session),
+}
+
+/// Why a report is not believed. To be audited.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotBelieved {
+    #[error(
+        "cluster {said_by} reports on session {session}, which belongs to cluster {belongs_to}"
+    )]
+    ForeignSession {
+        said_by: ClusterName,
+        session: String,
+        belongs_to: ClusterName,
+    },
+    #[error("the report is about grant {reported}, session {session} has grant {has}")]
+    OtherGrant {
+        reported: GrantUid,
+        session: String,
+        has: GrantUid,
+    },
+    #[error("cluster {said_by} reports on session {session}, which was never granted")]
+    NeverGranted {
+        said_by: ClusterName,
+        session: String,
+    },
+}
+
+/// See the module's text. `cluster` is the one that the connection's certificate names.
+///
+/// # Errors
+/// If the agent may not say this; nothing is changed then.
+pub fn observe(
+    session: Session,
+    cluster: &ClusterName,
+    report: &Report,
+    now: Now,
+) -> Result<Observation, NotBelieved> {
+    check_source(&session, cluster, report)?;
+    if session
+        .observed
+        .reported_at
+        .is_some_and(|newest| report.at < newest)
+    {
+        return Ok(Observation::Unchanged(session));
+    }
+    // Settled is settled: the proof that was stored with the final report stays.
+    if session.observed.settled == Settled::Yes {
+        return Ok(Observation::Unchanged(session));
+    }
+    let before = session.clone();
+    let observed = taken_in(&session.observed, report);
+    let session = Session {
+        observed,
+        ..session
+    };
+    let session = match (&session.state, &report.end) {
+        (State::Active(running), Some(end)) => {
+            let running = *running;
+            ended_by_agent(session, running, end, now)
+        }
+        (State::Active(_), None) => Session {
+            message: report.message.clone(),
+            ..session
+        },
+        // It ended here first; the agent's end is only the echo.
+        (
+            State::Pending
+            | State::PendingApproval
+            | State::Expired(..)
+            | State::Terminated(..)
+            | State::Failed(..),
+            Some(_) | None,
+        ) => session,
+    };
+    let session = settle(session, report);
+    if same_but_time(&before, &session) {
+        Ok(Observation::Unchanged(before))
+    } else {
+        Ok(Observation::Changed(session))
+    }
+}
+
+fn check_source(
+    session: &Session,
+    cluster: &ClusterName,
+    report: &Report,
+) -> Result<(), NotBelieved> {
+    if session.cluster() != *cluster {
+        return Err(NotBelieved::ForeignSession {
+            said_by: cluster.clone(),
+            session: session.name.clone(),
+            belongs_to: session.cluster(),
+        });
+    }
+    if session.uid != report.uid {
+        return Err(NotBelieved::OtherGrant {
+            reported: report.uid.clone(),
+            session: session.name.clone(),
+            has: session.uid.clone(),
+        });
+    }
+    if session.state.running().is_none() {
+        return Err(NotBelieved::NeverGranted {
+            said_by: cluster.clone(),
+            session: session.name.clone(),
+        });
+    }
+    Ok(())
+}
+
+/// The newest report is whole and replaces everything, but for what must not go back: the renewal, and a proof once there.
+fn taken_in(old: &Observed, report: &Report) -> Observed {
+    Observed {
+        reported_at: Some(report.at),
+        renewal: old.renewal.max(report.renewal),
+        pods: report.pods.clone(),
+        deployed: report.deployed.clone(),
+        cleanup: report.cleanup.clone().or_else(|| old.cleanup.clone()),
+        message: report.message.clone(),
+        settled: old.settled,
+    }
+}
+
+/// If the agent said *ended* first, it ended (S12), whatever the hub's clock says.
+fn ended_by_agent(session: Session, running: Running, said: &EndRecord, now: Now) -> Session {
+    let at = session.not_before(said.at.min(now.wall));
+    let by = Some("agent".to_owned());
+    let message = said
+        .message
+        .clone()
+        .or_else(|| session.observed.message.clone());
+    match said.reason {
+        EndReason::Expired => {
+            let end = End {
+                reason: EndReason::Expired,
+                by,
+                at,
+            };
+            Session {
+                state: State::Expired(running, end),
+                message,
+                ..session
+            }
+        }
+        EndReason::Terminated => {
+            let end = End {
+                reason: EndReason::Terminated,
+                by,
+                at,
+            };
+            Session {
+                state: State::Terminated(Some(running), end),
+                message,
+                ..session
+            }
+        }
+        EndReason::Failed => {
+            let end = End {
+                reason: EndReason::Failed,
+                by,
+                at,
+            };
+            Session {
+                state: State::Failed(Some(running), end),
+                message,
+                ..session
+            }
+        }
+        EndReason::Withdrawn => {
+            let end = End {
+                reason: EndReason::Withdrawn,
+                by,
+                at,
+            };
+            let why = "the agent ended it because the hub did not list it; request a new session";
+            Session {
+                state: State::Failed(Some(running), end),
+                message: Some(why.to_owned()),
+                ..session
+            }
+        }
+    }
+}
+
+/// The agent's last word is stored with this write; the hub may say `Settled`.
+fn settle(session: Session, report: &Report) -> Session {
+    let ended = session.state.end().is_some();
+    let last = match report.phase {
+        Phase::Ended => ended,
+        Phase::Deploying | Phase::Running | Phase::Ending => false,
+    };
+    let settled = if last {
+        Settled::Yes
+    } else {
+        session.observed.settled
+    };
+    let observed = Observed {
+        settled,
+        ..session.observed
+    };
+    Session {
+        observed,
+        ..session
+    }
+}
+
+/// A report that differs in nothing but its time is not worth a write.
+fn same_but_time(a: &Session, b: &Session) -> bool {
+    let timeless = |s: &Session| Observed {
+        reported_at: None,
+        ..s.observed.clone()
+    };
+    a.state == b.state && a.message == b.message && timeless(a) == timeless(b)
+}
