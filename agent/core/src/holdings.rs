@@ -43,6 +43,8 @@ pub enum Taken {
     Same,
     /// It ended here before; this is what to tell the hub. Nothing is held for it.
     EndedBefore(Box<Report>),
+    /// It is not for this cluster, or unreadable; nothing is held for it. For log and metrics; the report for the hub.
+    Refused { why: String, report: Box<Report> },
 }
 
 /// See the module's text.
@@ -110,6 +112,12 @@ impl Holdings {
     /// Takes in a grant from the hub.
     pub fn receive(&mut self, received: Received, now: Now) -> Taken {
         let _ = (received, now);
+        Taken::Same
+    }
+
+    /// A grant's frame that cannot be read. What is held under its UID ends: the frame may have been a restriction.
+    pub fn refuse_unreadable(&mut self, uid: &GrantUid, why: &str, now: Now) -> Taken {
+        let _ = (uid, why, now);
         Taken::Same
     }
 

@@ -154,6 +154,11 @@ impl Link {
         let _ = request;
     }
 
+    /// Nothing is held for this grant any more: its report is not repeated.
+    pub fn handle_forgotten(&mut self, uid: &GrantUid) {
+        let _ = uid;
+    }
+
     /// The program goes down in good order.
     pub fn handle_shutdown(&mut self) {}
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{PodSpec, PodStatus};
-use serde_json::Value;
 
 mod from_kube;
 
@@ -18,8 +17,6 @@ pub struct Observed {
     pub replica_sets: Vec<OwnerFacts>,
     /// Pods with the session's label in the grant's namespace, from the watch. Labels find, they do not prove.
     pub pods: Vec<PodFacts>,
-    /// State by UID of recorded objects that no watch covers, as last read. Absent = not read yet.
-    pub objects: BTreeMap<String, ObjectSeen>,
     /// The cluster's own words on why something is not made: text of the newest `FailedCreate` event of the DaemonSet
     /// or ReplicaSet (quota), and of the newest `FailedScheduling`/image events if the program has them.
     pub trouble: Vec<String>,
@@ -128,20 +125,4 @@ pub enum Origin {
     /// `managedFields` do not tell; counts as not proved.
     #[default]
     Untold,
-}
-
-/// An object that was read by name.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ObjectSeen {
-    Present {
-        deleting: Option<Deleting>,
-    },
-    /// 404, or another UID under the name.
-    Gone,
-}
-
-/// What a read of an object by name found; for [`crate::plan::outcome`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct FoundObject {
-    pub object: Value,
 }

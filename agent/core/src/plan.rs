@@ -41,8 +41,10 @@ pub enum Step {
     ConfirmGone { record: ObjectRecord },
     /// LIST (not from the watch) pods in this namespace with this label selector; tell their facts.
     ConfirmPodsGone { namespace: String, selector: String },
-    /// Nothing to do before this time has passed (or something is seen): a bound on waiting for the cluster.
-    Wait { seconds: u64 },
+    /// No API call: give it to [`outcome::handle_outcome`] with `Accepted`; the grant ends as `Failed`.
+    Fail { message: String },
+    /// No API call: give it to [`outcome::handle_outcome`] with `Accepted`; leftovers are told about and left (S11).
+    GiveUp,
 }
 
 /// One very pod.

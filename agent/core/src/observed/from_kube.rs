@@ -40,7 +40,7 @@ impl OwnerFacts {
             .status
             .iter()
             .flat_map(|status| status.conditions.iter().flatten())
-            .filter(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")
+            .filter(|condition| is_failure(&condition.type_, &condition.status))
             .filter_map(|condition| condition.message.clone())
             .collect();
         Self {
@@ -77,15 +77,11 @@ impl WorkloadFacts {
         let failures = status
             .iter()
             .flat_map(|status| status.conditions.iter().flatten())
-            .filter(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")
+            .filter(|condition| is_failure(&condition.type_, &condition.status))
             .filter_map(|condition| condition.message.clone())
             .collect();
         Self {
-            desired: deployment
-                .spec
-                .as_ref()
-                .and_then(|spec| spec.replicas)
-                .unwrap_or(1),
+            desired: deployment.spec.replicas.unwrap_or(1),
             ready: status.and_then(|status| status.ready_replicas).unwrap_or(0),
             observed_generation: status
                 .and_then(|status| status.observed_generation)
@@ -115,6 +111,10 @@ impl ServiceFacts {
             selector,
         })
     }
+}
+
+fn is_failure(kind: &Option<String>, status: &Option<String>) -> bool {
+    kind.as_deref() == Some("ReplicaFailure") && status.as_deref() == Some("True")
 }
 
 fn created_at(meta: &ObjectMeta) -> Option<Timestamp> {
