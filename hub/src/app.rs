@@ -1,0 +1,68 @@
+//! What every part of the program shares: the store, the clock, the settings, and the one way to change an object.
+
+mod update;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use breakglass_hub_core::clock::Now;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::store::{Key, ObjectKind, Store};
+use crate::telemetry::Metrics;
+use crate::templates::refusals::{TemplateRefusal, TemplateRefusals};
+
+pub use update::{Change, UpdateError};
+
+/// What the command line said, as the parts need it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Folder of everything that must outlive a restart.
+    pub state: PathBuf,
+    /// The one namespace that sessions live in.
+    pub namespace: String,
+    /// Members of any of these are admins.
+    pub admin_groups: Vec<String>,
+    /// `host:port` of the agents' listener as agents reach it; the first one stands in join tokens. Never empty.
+    pub agent_addresses: Vec<String>,
+    /// Names in the users' certificate that the hub makes itself.
+    pub public_addresses: Vec<String>,
+    /// After this time without a decision a request for approval fails.
+    pub approval_timeout: Duration,
+    /// Ended sessions are removed this long after their end.
+    pub session_retention: Duration,
+}
+
+/// See the module. Shared as `Arc<App>`.
+pub struct App {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub settings: Settings,
+    pub metrics: Metrics,
+    /// What is wrong with files in the templates folder now.
+    pub template_refusals: TemplateRefusals,
+    /// Cancelled when the hub is to stop: every task that lives long waits for it too.
+    pub shutdown: CancellationToken,
+}
+
+impl App {
+    /// Both clocks, read once: take it once per request, frame or job.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// What is wrong with files in the templates folder now, by file and line.
+    #[must_use]
+    pub fn template_errors(&self) -> Vec<TemplateRefusal> {
+        self.template_refusals.list()
+    }
+
+    /// The key of a session of this hub.
+    #[must_use]
+    pub fn session_key(&self, name: &str) -> Key {
+        Key::namespaced(ObjectKind::DebugSession, &self.settings.namespace, name)
+    }
+}

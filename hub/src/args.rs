@@ -1,0 +1,171 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use breakglass_protocol::limits;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The hub of breakglass debug sessions: stores, decides, approves.
+#[derive(Debug, Parser)]
+#[command(name = "breakglass-hub", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the hub.
+    Serve(Box<ServeArgs>),
+    /// Print the OpenAPI document of the REST API.
+    Openapi,
+    /// Print the CustomResourceDefinitions of the six kinds as YAML.
+    Crds,
+}
+
+/// How the hub logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// Folder for everything that must outlive a restart: database, the agents' CA, keys. Made if absent, readable
+    /// by its owner only. One hub per folder.
+    #[arg(long, value_name = "DIR", env = "BREAKGLASS_STATE")]
+    pub state: PathBuf,
+
+    /// Folder of manifests to import and follow. What is in it belongs to its files.
+    #[arg(long, value_name = "DIR", env = "BREAKGLASS_TEMPLATES")]
+    pub templates: Option<PathBuf>,
+
+    /// Static tokens with name, e-mail and groups, for a first try only.
+    #[arg(long, value_name = "FILE", env = "BREAKGLASS_DEV_USERS")]
+    pub dev_users: Option<PathBuf>,
+
+    /// Users' HTTPS listener (REST API).
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "0.0.0.0:8443",
+        env = "BREAKGLASS_LISTEN"
+    )]
+    pub listen: SocketAddr,
+
+    /// Agents' mTLS listener.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "0.0.0.0:8444",
+        env = "BREAKGLASS_AGENT_LISTEN"
+    )]
+    pub agent_listen: SocketAddr,
+
+    /// Where agents reach the agents' listener, as HOST:PORT. The first one stands in join tokens, all are names in the
+    /// listener's certificate. Repeatable.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "BREAKGLASS_AGENT_ADDRESS",
+        value_delimiter = ',',
+        default_value = "localhost:8444"
+    )]
+    pub agent_address: Vec<String>,
+
+    /// A name or IP address in the users' certificate that the hub makes itself. Repeatable.
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "BREAKGLASS_PUBLIC_ADDRESS",
+        value_delimiter = ',',
+        default_value = "localhost"
+    )]
+    pub public_address: Vec<String>,
+
+    /// Certificate chain (PEM) of the users' listener. Without it the hub makes a CA of its own and writes its certificate to
+    /// STATE/users-ca.crt.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        env = "BREAKGLASS_TLS_CERT"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key (PEM) for --tls-cert.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        env = "BREAKGLASS_TLS_KEY"
+    )]
+    pub tls_key: Option<PathBuf>,
+
+    /// Members of this group are admins. Repeatable.
+    #[arg(
+        long,
+        value_name = "GROUP",
+        env = "BREAKGLASS_ADMIN_GROUPS",
+        value_delimiter = ','
+    )]
+    pub admin_group: Vec<String>,
+
+    /// The one namespace that sessions live in.
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        default_value = "breakglass",
+        env = "BREAKGLASS_NAMESPACE"
+    )]
+    pub namespace: String,
+
+    /// A request for approval that nobody decided ends after this time (such as 30m, 24h, 2d).
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "DEBUG_SESSION_APPROVAL_TIMEOUT",
+        value_parser = parse_duration,
+        default_value = "24h"
+    )]
+    pub approval_timeout: Duration,
+
+    /// Ended sessions are kept this long after their end (such as 30d), then removed; their audit events stay.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "BREAKGLASS_SESSION_RETENTION",
+        value_parser = parse_duration,
+        default_value = "90d"
+    )]
+    pub session_retention: Duration,
+
+    /// Serve /metrics, /healthz and /readyz by plain HTTP here too.
+    #[arg(long, value_name = "ADDR", env = "BREAKGLASS_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = LogFormat::Text,
+        env = "BREAKGLASS_LOG_FORMAT"
+    )]
+    pub log_format: LogFormat,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let parsed = breakglass_protocol::duration::parse(text).map_err(|error| error.to_string())?;
+    if parsed.is_zero() {
+        return Err("must be longer than zero".to_owned());
+    }
+    Ok(parsed)
+}
+
+/// The value of `--approval-timeout` where nothing is said; the command line's default is a text.
+#[cfg(test)]
+const DEFAULT_APPROVAL_TIMEOUT: Duration = limits::APPROVAL_TIMEOUT;

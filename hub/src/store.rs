@@ -1,0 +1,353 @@
+//! The store: the only truth of the hub (invariant 2). One trait, so that the rules hold on a file (`sqlite`) and, later,
+//! on the hub's own Kubernetes API server alike.
+//!
+//! * Its only write is [`Store::commit`]: one object with its audit events, if the object is still at the version that
+//!   the writer read (D18). Who loses reads again, runs its pure transition again, and tries again.
+//! * Its watch gives changes in order of revision and can be resumed after any revision; who reads slowly is caught up
+//!   from the stored state and sees the newest state of each object instead of every one in between.
+//!
+//! What it keeps is JSON: for the six kinds, exactly the kind's own JSON. [`typed`] reads and writes them as types.
+
+pub mod sqlite;
+pub mod typed;
+
+#[cfg(test)]
+mod conformance;
+
+use std::fmt;
+use std::sync::Arc;
+
+use breakglass_hub_core::audit::AuditEvent;
+use breakglass_protocol::ids::Revision;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Largest stored object, as JSON: a session's snapshot (a grant is at most 512 KiB) with the largest report (2 MiB).
+pub const MAX_OBJECT_BYTES: usize = 3 * 1024 * 1024;
+/// Most objects in one page of a list: at a few KiB each a page stays within a few MiB.
+pub const MAX_PAGE: usize = 500;
+/// Most audit events in one commit: a verb makes one or two, a job that ends a session a handful.
+pub const MAX_EVENTS_PER_COMMIT: usize = 64;
+
+/// What kind of object it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ObjectKind {
+    Cluster,
+    DebugPodTemplate,
+    DebugSession,
+    DebugSessionClusterBinding,
+    DebugSessionTemplate,
+    DenyPolicy,
+    /// One per cluster: its join token (hashed) and the certificates that speak for it. One object, so that redeeming
+    /// a token and issuing a certificate are one compare-and-set (S18).
+    Enrolment,
+    /// Which sessions count against a limit of one template or binding (D18).
+    Ledger,
+}
+
+impl ObjectKind {
+    pub const ALL: [Self; 8] = [
+        Self::Cluster,
+        Self::DebugPodTemplate,
+        Self::DebugSession,
+        Self::DebugSessionClusterBinding,
+        Self::DebugSessionTemplate,
+        Self::DenyPolicy,
+        Self::Enrolment,
+        Self::Ledger,
+    ];
+
+    /// The kind's name, as in its manifests and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cluster => "Cluster",
+            Self::DebugPodTemplate => "DebugPodTemplate",
+            Self::DebugSession => "DebugSession",
+            Self::DebugSessionClusterBinding => "DebugSessionClusterBinding",
+            Self::DebugSessionTemplate => "DebugSessionTemplate",
+            Self::DenyPolicy => "DenyPolicy",
+            Self::Enrolment => "Enrolment",
+            Self::Ledger => "Ledger",
+        }
+    }
+
+    /// The kind of that name, if it is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which object. Ordered as lists are: kind, namespace, name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    pub kind: ObjectKind,
+    /// Empty for kinds of cluster scope.
+    pub namespace: String,
+    pub name: String,
+}
+
+impl Key {
+    /// The key of an object of a kind without namespace.
+    #[must_use]
+    pub fn cluster_scoped(kind: ObjectKind, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            namespace: String::new(),
+            name: name.into(),
+        }
+    }
+
+    /// The key of an object in a namespace.
+    #[must_use]
+    pub fn namespaced(
+        kind: ObjectKind,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {}", self.kind, self.name)
+        } else {
+            write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+        }
+    }
+}
+
+/// The revision at which an object was last written. Never used twice in a store's life, so that a version read before
+/// a deletion never matches what was created after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Version(pub Revision);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.0)
+    }
+}
+
+/// Who may write an object: it stands beside the object, never in metadata that users write (D22).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Owner {
+    /// The API and the hub's own jobs.
+    Hub,
+    /// A file in the templates folder, by its path below that folder.
+    File(String),
+}
+
+/// An object as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    pub key: Key,
+    pub version: Version,
+    pub owner: Owner,
+    pub body: Value,
+}
+
+/// What a writer saw before it decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing of that key.
+    Absent,
+    At(Version),
+}
+
+/// One write.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    pub key: Key,
+    pub change: Write,
+    pub expected: Expected,
+    /// Recorded in the same transaction; none of them without the write.
+    pub events: Vec<AuditEvent>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Write {
+    Put { owner: Owner, body: Value },
+    Delete,
+}
+
+/// What is true after a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The version to expect at the next write; of a deletion, the revision that it made.
+    pub version: Version,
+}
+
+/// Which objects to list, in order of their keys.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    pub kind: ObjectKind,
+    /// `None`: in every namespace.
+    pub namespace: Option<String>,
+    /// The last key of the page before.
+    pub after: Option<Key>,
+    /// At most [`MAX_PAGE`].
+    pub limit: usize,
+}
+
+impl ListQuery {
+    /// The first page of everything of a kind.
+    #[must_use]
+    pub const fn all(kind: ObjectKind) -> Self {
+        Self {
+            kind,
+            namespace: None,
+            after: None,
+            limit: MAX_PAGE,
+        }
+    }
+}
+
+/// One page of a list, read at one moment.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub objects: Vec<Object>,
+    /// The revision of that moment: a watch from the first page's revision misses nothing.
+    pub revision: Revision,
+    /// Pass as [`ListQuery::after`] for the next page; `None` at the end.
+    pub next: Option<Key>,
+}
+
+/// Where a watch begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchFrom {
+    /// Only what changes from now on.
+    Now,
+    /// Everything after a revision that was read or seen before.
+    After(Revision),
+}
+
+/// One object changed.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub revision: Revision,
+    pub key: Key,
+    /// The object as of that revision; `None`: it was deleted.
+    pub object: Option<Arc<Object>>,
+}
+
+/// A running watch. Dropping it ends it.
+pub struct Watch {
+    changes: BoxStream<'static, Result<Change, WatchError>>,
+}
+
+impl Watch {
+    #[must_use]
+    pub fn new(changes: BoxStream<'static, Result<Change, WatchError>>) -> Self {
+        Self { changes }
+    }
+
+    /// Waits for the next change.
+    ///
+    /// # Errors
+    /// [`WatchError::Resync`] if changes were forgotten that this watch has not seen: list again and watch from that
+    /// list's revision. [`WatchError::Closed`] when the store shuts down. After an error only errors follow.
+    pub async fn next(&mut self) -> Result<Change, WatchError> {
+        self.changes.next().await.unwrap_or(Err(WatchError::Closed))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WatchError {
+    #[error("changes after revision {} are no longer kept; list again", .after.0)]
+    Resync { after: Revision },
+    #[error("the store is closed")]
+    Closed,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Which audit events to read, oldest first.
+#[derive(Clone, Debug)]
+pub struct AuditQuery {
+    /// Only events of this object.
+    pub of: Option<Key>,
+    /// The last sequence number of the page before; 0 for the first.
+    pub after: u64,
+    /// At most [`MAX_PAGE`].
+    pub limit: usize,
+}
+
+/// An audit event as recorded.
+#[derive(Clone, Debug)]
+pub struct AuditRecord {
+    /// Grows by one with each event; a gap would mean that somebody edited the database.
+    pub sequence: u64,
+    pub event: AuditEvent,
+}
+
+/// Why a commit did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else wrote first; `found` is `None` if the object is not there. Read again and decide again.
+    #[error("{key} was changed by somebody else (expected {expected:?}, found {found:?})")]
+    Conflict {
+        key: Key,
+        expected: Expected,
+        found: Option<Version>,
+    },
+    #[error("{key} is {bytes} bytes; an object may have {MAX_OBJECT_BYTES}")]
+    TooLarge { key: Key, bytes: usize },
+    #[error(
+        "the write of {key} carries {events} audit events; one may carry {MAX_EVENTS_PER_COMMIT}"
+    )]
+    TooManyEvents { key: Key, events: usize },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The store itself failed: nobody's request is to blame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The queue of reads or writes stayed full. Worth trying again.
+    #[error("the store is busy: {attempt} waited too long for its turn")]
+    Busy { attempt: &'static str },
+    #[error("{attempt} failed in the store: {message}")]
+    Failed {
+        attempt: &'static str,
+        message: String,
+    },
+    /// The stored text is not what this build reads.
+    #[error("the stored {subject} cannot be read: {message}")]
+    Unreadable { subject: String, message: String },
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// What reads of the store answer.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// See the module.
+pub trait Store: Send + Sync + 'static {
+    /// One object, if it is there.
+    fn get(&self, key: Key) -> Answer<'_, Option<Object>>;
+    /// One page of objects.
+    fn list(&self, query: ListQuery) -> Answer<'_, Page>;
+    /// The only write. It is durable when the future resolves; a future that is dropped leaves the outcome unknown.
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed, CommitError>>;
+    /// Changes in order of revision.
+    fn watch(&self, from: WatchFrom) -> Answer<'_, Watch>;
+    /// One page of the audit log.
+    fn audit(&self, query: AuditQuery) -> Answer<'_, Vec<AuditRecord>>;
+}

@@ -1,0 +1,104 @@
+//! The store in one SQLite file: nothing to install, one writer thread, a few readers, write-ahead log.
+//!
+//! A commit travels: caller → bounded queue → writer thread → one transaction for all commits that wait (so that one
+//! `fsync` serves many) → reply, and the change to every watch. Reads run on blocking threads with connections of their
+//! own and never wait for the writer.
+
+mod changes;
+#[cfg(test)]
+mod crash;
+mod reader;
+mod schema;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::broadcast;
+
+use super::{
+    Answer, AuditQuery, AuditRecord, Commit, CommitError, Committed, Key, ListQuery, Object, Page,
+    Store, Watch, WatchFrom,
+};
+use reader::Readers;
+use writer::Writer;
+
+pub use schema::OpenError;
+
+/// See the module.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Arc<Readers>,
+    announcements: broadcast::Sender<changes::Announcement>,
+}
+
+impl SqliteStore {
+    /// Opens or makes the database. Blocks: opening reads the whole file once to check it.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: nothing is changed in a file that is damaged, not ours, newer than this build or not writable.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let connection = schema::open_for_writing(path)?;
+        let readers = Arc::new(Readers::open(path)?);
+        let (announcements, _) = broadcast::channel(changes::ANNOUNCEMENTS);
+        let writer = Writer::start(connection, announcements.clone()).map_err(|source| {
+            OpenError::Thread {
+                path: path.to_owned(),
+                source,
+            }
+        })?;
+        Ok(Self {
+            writer,
+            readers,
+            announcements,
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn get(&self, key: Key) -> Answer<'_, Option<Object>> {
+        self.readers
+            .read("reading an object", move |connection| {
+                reader::get(connection, &key)
+            })
+            .boxed()
+    }
+
+    fn list(&self, query: ListQuery) -> Answer<'_, Page> {
+        self.readers
+            .read("listing objects", move |connection| {
+                reader::list(connection, &query)
+            })
+            .boxed()
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed, CommitError>> {
+        self.writer.commit(commit).boxed()
+    }
+
+    fn watch(&self, from: WatchFrom) -> Answer<'_, Watch> {
+        // Subscribed before anything is read: what is committed in between comes twice and is told once.
+        let announcements = self.announcements.subscribe();
+        changes::watch(self.readers.clone(), announcements, from).boxed()
+    }
+
+    fn audit(&self, query: AuditQuery) -> Answer<'_, Vec<AuditRecord>> {
+        self.readers
+            .read("reading the audit log", move |connection| {
+                reader::audit(connection, &query)
+            })
+            .boxed()
+    }
+}
+
+/// A number as SQLite keeps it. Sequences of ours start at 0 and grow by one: 2^63 is never reached.
+fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number of ours as read; SQLite's sign is never used.
+fn restored(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
