@@ -1,1 +1,1 @@
-
+//! Globs and label selectors over names. The only file that names globset.

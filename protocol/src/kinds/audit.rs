@@ -1,0 +1,70 @@
+//! What is recorded of a session.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::DurationText;
+
+/// `audit`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Audit {
+    /// Absent: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Records the commands that are run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_commands: Option<bool>,
+    /// Commands that match are not recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude_patterns: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sidecar: Option<AuditSidecar>,
+    /// Absent: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enable_terminal_recording: Option<bool>,
+    /// Recordings are kept this long. Absent: 90d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording_retention: Option<DurationText>,
+    /// Absent: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enable_shell_history: Option<bool>,
+    /// Where records go beside the hub's own store.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub destinations: Vec<AuditDestination>,
+}
+
+/// A container beside the debug container that records.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuditSidecar {
+    #[schemars(length(min = 1))]
+    pub image: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+}
+
+/// One place where records go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuditDestination {
+    #[serde(rename = "type")]
+    pub type_: AuditDestinationType,
+    /// For `webhook`: the name of an entry of the hub's configuration, or its address (S20).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// Kinds of places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditDestinationType {
+    Breakglass,
+    Kubernetes,
+    Webhook,
+}

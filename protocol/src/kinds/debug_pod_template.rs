@@ -1,0 +1,96 @@
+//! `DebugPodTemplate`: the pod that a session runs.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::variables::DeployVariable;
+
+/// A pod, structured (`template`) or as text to be rendered (`templateString`), never both.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "breakglass.t-caas.telekom.com",
+    version = "v1alpha1",
+    kind = "DebugPodTemplate",
+    plural = "debugpodtemplates",
+    shortname = "dpt",
+    status = "DebugPodTemplateStatus",
+    schema = "disabled",
+    derive = "PartialEq",
+    derive = "Default",
+    derive = "schemars::JsonSchema",
+    printcolumn = r#"{"name":"Display Name","type":"string","jsonPath":".spec.displayName"}"#,
+    printcolumn = r#"{"name":"Description","type":"string","jsonPath":".spec.description"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DebugPodTemplateSpec {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The pod as it is. Not together with `templateString`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<PodTemplate>,
+    /// Renders to a pod spec, or to a full Pod; later YAML documents are resources made before the workload. Not
+    /// together with `template`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_string: Option<String>,
+    /// The language of `templateString`. Absent: go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_engine: Option<TemplateEngine>,
+    /// Inputs that `templateString` reads as `.vars`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra_deploy_variables: Vec<DeployVariable>,
+}
+
+/// A pod with its labels and annotations.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodTemplate {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<PodMetadata>,
+    pub spec: PodSpec,
+}
+
+/// Labels and annotations of the pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodMetadata {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// The language of a template text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TemplateEngine {
+    /// Go's text/template with Sprig's functions.
+    #[default]
+    Go,
+    Jinja,
+}
+
+/// What the hub knows of a pod template.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DebugPodTemplateStatus {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage_count: Option<i32>,
+    /// Names of the session templates that use it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used_by: Vec<String>,
+}

@@ -1,0 +1,63 @@
+//! People of a session.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::person::Identity;
+
+/// Somebody who joined, or the owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Participant {
+    /// Their name in the hub, as clusters know it unless `userNames` maps it.
+    #[schemars(length(min = 1))]
+    pub user: String,
+    pub role: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    pub joined_at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<Time>,
+    /// Who they are (S6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+}
+
+/// What somebody is in a session.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Owner,
+    Participant,
+    Viewer,
+}
+
+/// Somebody who may join. Counts only from their own `join` (S5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Invitation {
+    #[schemars(length(min = 1))]
+    pub user: String,
+    /// The most that they may become.
+    pub role: InvitedRole,
+    pub invited_by: String,
+    pub invited_at: Time,
+    /// Who invited them (S6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited_by_identity: Option<Identity>,
+}
+
+/// What an invited person may become.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum InvitedRole {
+    Participant,
+    Viewer,
+}

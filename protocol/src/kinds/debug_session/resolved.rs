@@ -1,0 +1,94 @@
+//! What the hub fixed when the session was asked for. What was approved is what runs (S7), so nothing here is looked
+//! up again.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::cluster::UserNames;
+use super::super::debug_session_cluster_binding::DebugSessionClusterBindingSpec;
+use super::super::debug_session_template::{ExpirationBehavior, FailMode, Mode, WorkloadType};
+use super::super::namespace_filter::NamespaceFilter;
+use super::super::pod_operations::AllowedPodOperations;
+
+/// The binding, as it was.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResolvedBinding {
+    pub name: String,
+    pub namespace: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    #[schemars(extend("x-embedded" = true))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Box<DebugSessionClusterBindingSpec>>,
+}
+
+/// Request × template × binding × cluster, with every default filled in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResolvedRequest {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_type: Option<WorkloadType>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_namespace: Option<String>,
+    /// What the agent still has to check on the live namespace (S17, D23).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_terms: Option<NamespaceTerms>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
+    /// From `startsAt` to the end of the last possible renewal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_duration_seconds: Option<i64>,
+    /// `startsAt` + `maxDurationSeconds`, once it has started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_end_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_renewal: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_renewals: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_approval_for_renewal: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<AllowedPodOperations>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approver_groups: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approver_users: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_user_names: Option<UserNames>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduling_option: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiration_behavior: Option<ExpirationBehavior>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_period_seconds: Option<i64>,
+}
+
+/// Rules about the target namespace that need the cluster to be decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamespaceTerms {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<NamespaceFilter>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<NamespaceFilter>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create_if_not_exists: Option<bool>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespace_labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_mode: Option<FailMode>,
+}
