@@ -1,5 +1,6 @@
 //! What every part of the program shares: the store, the clock, the settings, and the one way to change an object.
 
+// mod session: when Session converts to and from DebugSession.
 mod update;
 
 use std::path::PathBuf;

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use breakglass_protocol::limits;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The hub of breakglass debug sessions: stores, decides, approves.
@@ -166,6 +165,54 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(parsed)
 }
 
-/// The value of `--approval-timeout` where nothing is said; the command line's default is a text.
 #[cfg(test)]
-const DEFAULT_APPROVAL_TIMEOUT: Duration = limits::APPROVAL_TIMEOUT;
+mod tests {
+    use breakglass_protocol::limits;
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn serve(args: &[&str]) -> Result<ServeArgs, clap::Error> {
+        let line = ["breakglass-hub", "serve", "--state", "s"];
+        let cli = Cli::try_parse_from(line.iter().chain(args))?;
+        match cli.command {
+            Command::Serve(args) => Ok(*args),
+            Command::Openapi | Command::Crds => panic!("serve was asked for"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_default_approval_timeout_is_the_protocols() {
+        assert_eq!(
+            serve(&[]).unwrap().approval_timeout,
+            limits::APPROVAL_TIMEOUT
+        );
+    }
+
+    #[test]
+    fn repeatable_flags_add_up_and_bad_durations_are_refused() {
+        let args = serve(&[
+            "--admin-group",
+            "a",
+            "--admin-group",
+            "b",
+            "--approval-timeout",
+            "30m",
+        ])
+        .unwrap();
+        assert_eq!(args.admin_group, ["a", "b"]);
+        assert_eq!(args.approval_timeout, Duration::from_secs(1800));
+        let error = serve(&["--approval-timeout", "soon"]).unwrap_err();
+        assert!(error.to_string().contains("is not a duration"), "{error}");
+        assert!(serve(&["--approval-timeout", "0s"]).is_err());
+        assert!(
+            serve(&["--tls-cert", "c.pem"]).is_err(),
+            "a certificate without its key"
+        );
+    }
+}

@@ -8,6 +8,7 @@
 //!
 //! What it keeps is JSON: for the six kinds, exactly the kind's own JSON. [`typed`] reads and writes them as types.
 
+mod kinds;
 pub mod sqlite;
 pub mod typed;
 

@@ -3,8 +3,6 @@
 
 use breakglass_hub_core::audit::AuditEvent;
 use breakglass_hub_core::clock::Now;
-use breakglass_hub_core::session::Session;
-use breakglass_protocol::kinds::debug_session::DebugSession;
 
 use super::App;
 use crate::store::typed::{self, Stored, Versioned};
@@ -54,7 +52,7 @@ impl App {
                 .await?
                 .ok_or_else(|| UpdateError::NotFound(key.clone()))?;
             let change = decide(before.object.clone(), self.now()).map_err(UpdateError::Refused)?;
-            if change.object == before.object && change.events.is_empty() {
+            if change.events.is_empty() && is_same(&change.object, &before.object) {
                 return Ok(before);
             }
             let expected = Expected::At(before.version);
@@ -105,70 +103,12 @@ impl App {
             owner,
         })
     }
-
-    /// Reads one session.
-    ///
-    /// # Errors
-    /// What the store says, or that the stored session is an impossible one.
-    pub async fn session(&self, name: &str) -> Result<Option<Session>, StoreError> {
-        let key = self.session_key(name);
-        let stored: Option<Versioned<DebugSession>> =
-            typed::get(self.store.as_ref(), key.clone()).await?;
-        stored
-            .map(|found| read_session(&key, &found.object))
-            .transpose()
-    }
-
-    /// Changes one session by a transition of `hub_core::lifecycle` or `observed`; see [`App::update`].
-    ///
-    /// # Errors
-    /// See [`UpdateError`].
-    pub async fn update_session<E: Send>(
-        &self,
-        name: &str,
-        mut decide: impl FnMut(Session, Now) -> Result<(Session, Vec<AuditEvent>), E> + Send,
-    ) -> Result<Session, UpdateError<E>> {
-        let key = self.session_key(name);
-        let written = self
-            .update(&key, |stored: DebugSession, now| {
-                let session = read_session(&key, &stored).map_err(Inner::Store)?;
-                let (session, events) = decide(session, now).map_err(Inner::Refused)?;
-                Ok(Change {
-                    object: DebugSession::from(&session),
-                    events,
-                })
-            })
-            .await
-            .map_err(UpdateError::flatten)?;
-        Ok(read_session(&key, &written.object)?)
-    }
 }
 
-/// A stored session as the rules see it.
-///
-/// # Errors
-/// [`StoreError::Unreadable`] for an impossible combination of fields.
-pub(crate) fn read_session(key: &Key, stored: &DebugSession) -> Result<Session, StoreError> {
-    Session::try_from(stored).map_err(|error| StoreError::Unreadable {
-        subject: key.to_string(),
-        message: error.to_string(),
-    })
-}
-
-/// A refusal from inside `update_session`: the caller's, or ours.
-enum Inner<E> {
-    Refused(E),
-    Store(StoreError),
-}
-
-impl<E> UpdateError<Inner<E>> {
-    fn flatten(self) -> UpdateError<E> {
-        match self {
-            Self::NotFound(key) => UpdateError::NotFound(key),
-            Self::Refused(Inner::Refused(refused)) => UpdateError::Refused(refused),
-            Self::Refused(Inner::Store(error)) | Self::Store(error) => UpdateError::Store(error),
-            Self::Contended { key } => UpdateError::Contended { key },
-            Self::Commit(error) => UpdateError::Commit(error),
-        }
-    }
+/// Whether two objects differ in nothing but what the store itself puts in.
+fn is_same<T: Stored>(one: &T, other: &T) -> bool {
+    let (mut one, mut other) = (one.clone(), other.clone());
+    one.unstamp();
+    other.unstamp();
+    one == other
 }

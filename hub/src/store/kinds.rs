@@ -1,0 +1,42 @@
+//! The six kinds and the ledger as the store keeps them: the kind's own JSON, with the version beside it instead of in
+//! `metadata.resourceVersion`.
+
+use breakglass_hub_core::ledger::Ledger;
+use breakglass_protocol::kinds::cluster::Cluster;
+use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
+use breakglass_protocol::kinds::debug_session::DebugSession;
+use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
+use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
+use breakglass_protocol::kinds::deny_policy::DenyPolicy;
+
+use super::typed::Stored;
+use super::{ObjectKind, Version};
+
+macro_rules! stored_kind {
+    ($($kind:ident),+ $(,)?) => {
+        $(impl Stored for $kind {
+            const KIND: ObjectKind = ObjectKind::$kind;
+
+            fn stamp(&mut self, version: Version) {
+                self.metadata.resource_version = Some(version.to_string());
+            }
+
+            fn unstamp(&mut self) {
+                self.metadata.resource_version = None;
+            }
+        })+
+    };
+}
+
+stored_kind!(
+    Cluster,
+    DebugPodTemplate,
+    DebugSession,
+    DebugSessionClusterBinding,
+    DebugSessionTemplate,
+    DenyPolicy,
+);
+
+impl Stored for Ledger {
+    const KIND: ObjectKind = ObjectKind::Ledger;
+}

@@ -1,0 +1,3 @@
+//! The templates folder (D22).
+
+pub mod refusals;
