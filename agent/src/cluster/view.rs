@@ -1,0 +1,258 @@
+//! What the watches have told so far, by session. Labels only sort it: what belongs to a session is judged by the core,
+//! by UID (S3).
+
+use std::collections::BTreeMap;
+
+use breakglass_agent_core::held::Held;
+use breakglass_agent_core::observed::{
+    NamespaceSeen, Observed, OwnerFacts, PodFacts, WorkloadFacts, WorkloadSeen,
+};
+use breakglass_agent_core::workload::WORKLOAD;
+
+use super::watch::{Change, KillSwitch, Watched};
+
+/// The watched world.
+#[derive(Debug, Default)]
+pub struct View {
+    pods: Known<PodFacts>,
+    replica_sets: Known<OwnerFacts>,
+    daemon_sets: Known<WorkloadFacts>,
+    deployments: Known<WorkloadFacts>,
+    kill_switch: Known<KillSwitch>,
+}
+
+/// What was read for one grant beside the watches.
+#[derive(Clone, Debug, Default)]
+pub struct Reads {
+    pub namespace: NamespaceSeen,
+    pub trouble: Vec<String>,
+}
+
+/// Which sessions a change touches.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Touched {
+    None,
+    Session(String),
+    All,
+}
+
+#[derive(Debug)]
+struct Known<T> {
+    /// By session label, then UID.
+    sessions: BTreeMap<String, BTreeMap<String, T>>,
+    session_of: BTreeMap<String, String>,
+    synced: bool,
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self {
+            sessions: BTreeMap::new(),
+            session_of: BTreeMap::new(),
+            synced: false,
+        }
+    }
+}
+
+impl<T> Known<T> {
+    fn take(&mut self, change: Change<T>) -> Touched {
+        match change {
+            Change::Listed(all) => {
+                *self = Self {
+                    synced: true,
+                    ..Self::default()
+                };
+                for object in all {
+                    self.set(object.session, object.uid, object.facts);
+                }
+                Touched::All
+            }
+            Change::Changed(object) => {
+                let session = object.session.clone();
+                self.set(object.session, object.uid, object.facts);
+                Touched::Session(session)
+            }
+            Change::Removed { uid } => match self.remove(&uid) {
+                Some(session) => Touched::Session(session),
+                None => Touched::None,
+            },
+            Change::Progress => Touched::None,
+        }
+    }
+
+    fn set(&mut self, session: String, uid: String, facts: T) {
+        // An object whose session label was changed is no longer the former session's.
+        if self
+            .session_of
+            .get(&uid)
+            .is_some_and(|known| *known != session)
+        {
+            self.remove(&uid);
+        }
+        self.session_of.insert(uid.clone(), session.clone());
+        self.sessions.entry(session).or_default().insert(uid, facts);
+    }
+
+    fn remove(&mut self, uid: &str) -> Option<String> {
+        let session = self.session_of.remove(uid)?;
+        if let Some(objects) = self.sessions.get_mut(&session) {
+            objects.remove(uid);
+            if objects.is_empty() {
+                self.sessions.remove(&session);
+            }
+        }
+        Some(session)
+    }
+
+    fn of<'a>(&'a self, session: &str) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        self.sessions
+            .get(session)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+    }
+
+    fn get(&self, session: &str, uid: &str) -> Option<&T> {
+        self.sessions.get(session)?.get(uid)
+    }
+}
+
+impl View {
+    /// Takes in what a watch saw.
+    pub fn take(&mut self, watched: Watched) -> Touched {
+        match watched {
+            Watched::Pods(change) => self.pods.take(change),
+            Watched::ReplicaSets(change) => self.replica_sets.take(change),
+            Watched::DaemonSets(change) => self.daemon_sets.take(change),
+            Watched::Deployments(change) => self.deployments.take(change),
+            Watched::KillSwitch(change) => match self.kill_switch.take(change) {
+                Touched::None => Touched::None,
+                Touched::Session(_) | Touched::All => Touched::All,
+            },
+        }
+    }
+
+    /// A workload that was just written, as the API server answered: known before its watch tells, so that it is not
+    /// taken for deleted in between.
+    pub fn take_written(&mut self, session: &str, kind: &str, facts: WorkloadFacts) {
+        let known = match kind {
+            "DaemonSet" => &mut self.daemon_sets,
+            "Deployment" => &mut self.deployments,
+            _ => return,
+        };
+        if known
+            .get(session, &facts.uid)
+            .is_none_or(|old| old.generation < facts.generation)
+        {
+            known.set(session.to_owned(), facts.uid.clone(), facts);
+        }
+    }
+
+    /// Whether every watch on session objects has told all there is.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        self.pods.synced
+            && self.replica_sets.synced
+            && self.daemon_sets.synced
+            && self.deployments.synced
+    }
+
+    /// Whether the cluster's owner ends everything. Without a ConfigMap there is no switch.
+    #[must_use]
+    pub fn kill_switch(&self) -> KillSwitch {
+        self.kill_switch
+            .sessions
+            .values()
+            .flat_map(BTreeMap::values)
+            .copied()
+            .find(|switch| *switch == KillSwitch::On)
+            .unwrap_or(KillSwitch::Off)
+    }
+
+    /// What is seen of one grant.
+    #[must_use]
+    pub fn observed(&self, held: &Held, reads: &Reads) -> Observed {
+        let session = held.grant.session.as_str();
+        let namespace = held.grant.target_namespace.as_str();
+        Observed {
+            namespace: reads.namespace.clone(),
+            workload: self.workload(held),
+            replica_sets: self
+                .replica_sets
+                .of(session)
+                .filter(|set| set.namespace == namespace)
+                .cloned()
+                .collect(),
+            pods: self
+                .pods
+                .of(session)
+                .filter(|pod| pod.namespace == namespace)
+                .cloned()
+                .collect(),
+            trouble: reads.trouble.clone(),
+        }
+    }
+
+    fn workload(&self, held: &Held) -> WorkloadSeen {
+        let Some(record) = held.created.iter().find(|record| record.source == WORKLOAD) else {
+            return WorkloadSeen::Unknown;
+        };
+        let known = match record.kind.as_str() {
+            "DaemonSet" => &self.daemon_sets,
+            "Deployment" => &self.deployments,
+            _ => return WorkloadSeen::Unknown,
+        };
+        match known.get(&held.grant.session, &record.uid) {
+            Some(facts) => WorkloadSeen::Present(facts.clone()),
+            None if known.synced => WorkloadSeen::Absent,
+            None => WorkloadSeen::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::watch::Labelled;
+    use super::*;
+
+    fn pod(session: &str, uid: &str) -> Labelled<PodFacts> {
+        Labelled {
+            uid: uid.into(),
+            session: session.into(),
+            facts: PodFacts {
+                uid: uid.into(),
+                ..PodFacts::default()
+            },
+        }
+    }
+
+    fn uids(view: &View, session: &str) -> Vec<String> {
+        view.pods.of(session).map(|pod| pod.uid.clone()).collect()
+    }
+
+    #[test]
+    fn a_list_replaces_and_changes_move_between_sessions() {
+        let mut view = View::default();
+        let listed = Change::Listed(vec![pod("a", "1"), pod("b", "2")]);
+        assert_eq!(view.take(Watched::Pods(listed)), Touched::All);
+        let moved = Change::Changed(pod("b", "1"));
+        assert_eq!(
+            view.take(Watched::Pods(moved)),
+            Touched::Session("b".into())
+        );
+        assert_eq!(uids(&view, "a"), Vec::<String>::new());
+        assert_eq!(uids(&view, "b"), ["1", "2"]);
+        let removed = Change::Removed { uid: "1".into() };
+        assert_eq!(
+            view.take(Watched::Pods(removed)),
+            Touched::Session("b".into())
+        );
+        let again = Change::Removed { uid: "1".into() };
+        assert_eq!(view.take(Watched::Pods(again)), Touched::None);
+        view.take(Watched::Pods(Change::Listed(Vec::new())));
+        assert!(uids(&view, "b").is_empty() && view.pods.session_of.is_empty());
+        assert!(
+            !view.is_synced(),
+            "three other watches have told nothing yet"
+        );
+    }
+}
