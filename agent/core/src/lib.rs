@@ -25,3 +25,6 @@ pub mod pods;
 pub mod report;
 pub mod tombstones;
 pub mod workload;
+
+#[cfg(test)]
+mod sample;

@@ -1,9 +1,19 @@
 //! A grant's manifests: pod template + overrides + labels → DaemonSet or Deployment. Rendered once, journaled, applied
 //! unchanged for the grant's whole life (D4).
+//!
+//! Works on JSON, not on typed structs: a field of the pod spec that this build does not know still reaches the API
+//! server.
 
-use breakglass_protocol::wire::grant::Grant;
+use std::collections::BTreeMap;
+
+use breakglass_protocol::labels;
+use breakglass_protocol::limits::POD_GRACE_SECONDS;
+use breakglass_protocol::wire::grant::{Grant, PodSource, Work, Workload, WorkloadKind};
+use k8s_openapi::api::core::v1::PodSpec;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+
+mod overrides;
 
 /// Everything to be made for a grant, in order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,11 +34,64 @@ pub struct Document {
 /// `Document.source` of the DaemonSet or Deployment.
 pub const WORKLOAD: &str = "workload";
 
-/// Why a grant has no manifests.
+/// Rendered documents at most, as JSON: with a grant of 512 KiB beside them they still fit one Secret (1 MiB).
+pub const MAX_RENDERED_BYTES: usize = 384 * 1024;
+
+/// Why a grant has no manifests. Each names the field of the pod template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkloadError {
-    #[error("{0} is not a pod spec: {1}")]
-    NotAPodSpec(&'static str, String),
+    #[error("the pod template's spec is not a pod spec: {0}")]
+    NotAPodSpec(String),
+    #[error("the pod template's spec.containers is empty; name at least one container")]
+    NoContainers,
+    #[error(
+        "the pod template sets spec.{field}, which a {kind} does not take; take it out ({why})"
+    )]
+    NotInWorkload {
+        field: &'static str,
+        kind: &'static str,
+        why: &'static str,
+    },
+    #[error(
+        "podOverrides.containers names \"{name}\", which the pod template lacks; it has: {known}"
+    )]
+    NoSuchContainer { name: String, known: String },
+    #[error("{place} sets \"{key}\", which is the agent's own; take it out")]
+    ReservedKey { place: &'static str, key: String },
+    #[error(
+        "the rendered documents have {0} bytes; at most {MAX_RENDERED_BYTES} fit the agent's journal"
+    )]
+    TooLarge(usize),
+}
+
+impl Rendered {
+    /// The DaemonSet's or Deployment's manifest and its place in the order.
+    #[must_use]
+    pub fn workload(&self) -> Option<(usize, &Value)> {
+        self.documents
+            .iter()
+            .enumerate()
+            .find(|(_, document)| document.source == WORKLOAD)
+            .map(|(place, document)| (place, &document.manifest))
+    }
+
+    /// The pod spec inside the workload's manifest.
+    #[must_use]
+    pub fn pod_spec(&self) -> Option<&Value> {
+        self.workload()?.1.pointer("/spec/template/spec")
+    }
+
+    /// Labels that every pod of the workload carries.
+    #[must_use]
+    pub fn pod_labels(&self) -> BTreeMap<&str, &str> {
+        self.workload()
+            .and_then(|(_, manifest)| manifest.pointer("/spec/template/metadata/labels"))
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+            .collect()
+    }
 }
 
 /// All manifests of a grant.
@@ -36,12 +99,17 @@ pub enum WorkloadError {
 /// # Errors
 /// What in the grant cannot be deployed, by field.
 pub fn render(grant: &Grant) -> Result<Rendered, WorkloadError> {
-    Ok(Rendered {
+    let rendered = Rendered {
         documents: vec![Document {
             source: WORKLOAD.to_owned(),
             manifest: render_workload(grant)?,
         }],
-    })
+    };
+    let bytes = serde_json::to_vec(&rendered).map_or(usize::MAX, |json| json.len());
+    if bytes > MAX_RENDERED_BYTES {
+        return Err(WorkloadError::TooLarge(bytes));
+    }
+    Ok(rendered)
 }
 
 /// The DaemonSet or Deployment of a grant.
@@ -49,8 +117,183 @@ pub fn render(grant: &Grant) -> Result<Rendered, WorkloadError> {
 /// # Errors
 /// What in the grant cannot be deployed, by field.
 pub fn render_workload(grant: &Grant) -> Result<Value, WorkloadError> {
-    Err(WorkloadError::NotAPodSpec(
-        "spec",
-        format!("{} cannot be rendered yet", grant.session),
-    ))
+    let Work::Workload(workload) = &grant.work;
+    let PodSource::Structured {
+        labels,
+        annotations,
+        spec,
+    } = &workload.pod;
+    let mut pod_spec = checked_spec(spec, workload.kind)?;
+    overrides::apply(&mut pod_spec, workload)?;
+    finish_spec(&mut pod_spec);
+    let own_labels = own_labels(grant);
+    let template = json!({
+        "metadata": {
+            "labels": merged([("the pod template's labels", labels), ("the session's labels", &grant.labels)], &own_labels)?,
+            "annotations": merged(
+                [("the pod template's annotations", annotations), ("the session's annotations", &grant.annotations)],
+                &own_annotations(grant),
+            )?,
+        },
+        "spec": pod_spec,
+    });
+    let metadata = json!({
+        "name": workload_name(&grant.session, workload.kind),
+        "namespace": grant.target_namespace,
+        "labels": merged([("the session's labels", &grant.labels)], &own_labels)?,
+        "annotations": merged([("the session's annotations", &grant.annotations)], &own_annotations(grant))?,
+    });
+    Ok(wrap(workload, metadata, template, &grant.session))
 }
+
+/// D16.
+fn workload_name(session: &str, kind: WorkloadKind) -> String {
+    match kind {
+        WorkloadKind::DaemonSet => format!("{session}-ds"),
+        WorkloadKind::Deployment => format!("{session}-deploy"),
+    }
+}
+
+fn kind_name(kind: WorkloadKind) -> &'static str {
+    match kind {
+        WorkloadKind::DaemonSet => "DaemonSet",
+        WorkloadKind::Deployment => "Deployment",
+    }
+}
+
+/// The selector names only keys of ours, which no template may set: no Service of somebody else matches by it, and no
+/// other session's workload.
+fn wrap(workload: &Workload, metadata: Value, template: Value, session: &str) -> Value {
+    let mut spec = json!({
+        "selector": { "matchLabels": {
+            labels::SESSION: session,
+            labels::SESSION_TYPE: labels::SESSION_TYPE_DEBUG,
+        } },
+        "template": template,
+    });
+    match workload.kind {
+        // An edit of the template by somebody never replaces running pods by itself (D4).
+        WorkloadKind::DaemonSet => spec["updateStrategy"] = json!({ "type": "OnDelete" }),
+        WorkloadKind::Deployment => spec["replicas"] = json!(workload.replicas),
+    }
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": kind_name(workload.kind),
+        "metadata": metadata,
+        "spec": spec,
+    })
+}
+
+/// The template's spec, if it is one that a workload takes (D2).
+fn checked_spec(spec: &Value, kind: WorkloadKind) -> Result<Map<String, Value>, WorkloadError> {
+    let typed: PodSpec = serde_json::from_value(spec.clone())
+        .map_err(|e| WorkloadError::NotAPodSpec(e.to_string()))?;
+    let refuse = |field, why| {
+        Err(WorkloadError::NotInWorkload {
+            field,
+            kind: kind_name(kind),
+            why,
+        })
+    };
+    if typed.containers.is_empty() {
+        return Err(WorkloadError::NoContainers);
+    }
+    if typed.active_deadline_seconds.is_some() {
+        return refuse(
+            "activeDeadlineSeconds",
+            "the agent sets it on each pod to the session's last possible end",
+        );
+    }
+    if typed
+        .restart_policy
+        .as_deref()
+        .is_some_and(|policy| policy != "Always")
+    {
+        return refuse("restartPolicy", "only Always is possible");
+    }
+    if typed
+        .ephemeral_containers
+        .as_ref()
+        .is_some_and(|list| !list.is_empty())
+    {
+        return refuse(
+            "ephemeralContainers",
+            "they can only be added to a running pod",
+        );
+    }
+    spec.as_object()
+        .cloned()
+        .ok_or_else(|| WorkloadError::NotAPodSpec("it is not an object".to_owned()))
+}
+
+/// What the agent adds to every session pod.
+fn finish_spec(spec: &mut Map<String, Value>) {
+    spec.insert(
+        "terminationGracePeriodSeconds".to_owned(),
+        json!(POD_GRACE_SECONDS),
+    );
+    // `serviceAccount` is the old spelling; two spellings that differ would let one be judged and the other be used.
+    let old = spec.remove("serviceAccount");
+    let account = spec
+        .remove("serviceAccountName")
+        .or(old)
+        .filter(|name| name.as_str().is_some_and(|name| !name.is_empty()));
+    spec.insert(
+        "serviceAccountName".to_owned(),
+        account.unwrap_or_else(|| json!("default")),
+    );
+    // S9: no token unless the template asks for one and the ceiling permits it.
+    if spec
+        .get("automountServiceAccountToken")
+        .is_none_or(Value::is_null)
+    {
+        spec.insert("automountServiceAccountToken".to_owned(), json!(false));
+    }
+    // D1: with a shared process namespace the container's `sleep` is not process 1 and heeds SIGTERM. The API server
+    // refuses it together with hostPID.
+    let host_pid = spec.get("hostPID").and_then(Value::as_bool) == Some(true);
+    if !host_pid && spec.get("shareProcessNamespace").is_none_or(Value::is_null) {
+        spec.insert("shareProcessNamespace".to_owned(), json!(true));
+    }
+}
+
+fn own_labels(grant: &Grant) -> BTreeMap<&'static str, &str> {
+    BTreeMap::from([
+        (labels::SESSION, grant.session.as_str()),
+        (labels::SESSION_TYPE, labels::SESSION_TYPE_DEBUG),
+        (labels::TEMPLATE, grant.context.template.as_str()),
+        (labels::CLUSTER, grant.cluster.as_str()),
+        (labels::MANAGED_BY, labels::MANAGED_BY_BREAKGLASS),
+    ])
+}
+
+fn own_annotations(grant: &Grant) -> BTreeMap<&'static str, &str> {
+    BTreeMap::from([(labels::GRANT, grant.uid.as_str())])
+}
+
+/// Later sources add to and replace earlier ones; our own keys stand above all and nobody may name them.
+fn merged<const N: usize>(
+    sources: [(&'static str, &BTreeMap<String, String>); N],
+    own: &BTreeMap<&'static str, &str>,
+) -> Result<Value, WorkloadError> {
+    let mut all = Map::new();
+    for (place, source) in sources {
+        for (key, value) in source {
+            if labels::is_reserved(key) {
+                return Err(WorkloadError::ReservedKey {
+                    place,
+                    key: key.clone(),
+                });
+            }
+            all.insert(key.clone(), json!(value));
+        }
+    }
+    all.extend(
+        own.iter()
+            .map(|(key, value)| ((*key).to_owned(), json!(value))),
+    );
+    Ok(Value::Object(all))
+}
+
+#[cfg(test)]
+mod tests;
