@@ -1,4 +1,6 @@
 //! Bodies of the REST API (spec 5), one file per noun. Field names are a contract with clients that we do not control.
 
-// pub mod cluster; // once kinds::cluster has landed
+pub mod cluster;
+pub mod debug_session;
 pub mod problem;
+pub mod template;
