@@ -82,8 +82,11 @@ pub(crate) fn start_controllers(first: &Node<'_>) -> Result<()> {
             name,
             &first.cluster.api_url,
         )?;
+        let own = config.display();
         let mut flags = vec![
-            format!("--kubeconfig={}", config.display()),
+            format!("--kubeconfig={own}"),
+            format!("--authentication-kubeconfig={own}"),
+            format!("--authorization-kubeconfig={own}"),
             "--leader-elect=false".into(),
         ];
         if name == "kube-controller-manager" {

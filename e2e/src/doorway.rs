@@ -70,7 +70,7 @@ struct Place(Arc<AtomicUsize>);
 impl Place {
     fn take(open: &Arc<AtomicUsize>) -> Option<Place> {
         let one_more = |open: usize| (open < CONNECTIONS).then_some(open + 1);
-        open.try_update(Ordering::AcqRel, Ordering::Acquire, one_more)
+        open.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
             .ok()?;
         Some(Place(Arc::clone(open)))
     }

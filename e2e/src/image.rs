@@ -19,32 +19,41 @@ const WAITER: &str = "#!/bin/sh\ntrap 'exit 0' TERM INT\nsleep infinity &\nwait\
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
 const GROUP: &str = "root:x:0:\nuser:x:1000:\nnobody:x:65534:\n";
 
-/// Writes an image with every applet of busybox, a `waiter`, and the users root, user (1000) and nobody.
-///
-/// The archive is the one that `docker save` writes: `manifest.json`, a configuration, one layer.
-pub(crate) fn write_busybox(path: &Path) -> Result<()> {
-    let layer = layer()?;
-    let config = serde_json::to_vec(&json!({
-        "architecture": architecture()?,
-        "os": "linux",
-        "config": {
-            "Cmd": ["/bin/waiter"],
-            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
-        },
-        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex::encode(Sha256::digest(&layer)))]},
-    }))?;
-    let config_name = format!("{}.json", hex::encode(Sha256::digest(&config)));
-    let manifest = serde_json::to_vec(
-        &json!([{"Config": config_name, "RepoTags": null, "Layers": ["layer.tar"]}]),
-    )?;
-    let mut image = Archive::new();
-    image.file("manifest.json", 0o644, &manifest)?;
-    image.file(&config_name, 0o644, &config)?;
-    image.file("layer.tar", 0o644, &layer)?;
-    write_whole(path, &image.finish()?)
+/// The one layer of all these images: every applet of busybox, a `waiter`, the users root, user (1000) and nobody.
+pub(crate) struct Layer {
+    tar: Vec<u8>,
+    digest: String,
 }
 
-fn layer() -> Result<Vec<u8>> {
+impl Layer {
+    /// Writes the image of this name: the layer, and a configuration that no other name has, because containerd shows
+    /// two names of one image as the first of them.
+    ///
+    /// The archive is the one that `docker save` writes: `manifest.json`, the configuration, the layer.
+    pub(crate) fn write_image(&self, path: &Path, name: &str) -> Result<()> {
+        let config = serde_json::to_vec(&json!({
+            "architecture": architecture()?,
+            "os": "linux",
+            "config": {
+                "Cmd": ["/bin/waiter"],
+                "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+                "Labels": {"org.opencontainers.image.ref.name": name},
+            },
+            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", self.digest)]},
+        }))?;
+        let config_name = format!("{}.json", digest(&config));
+        let manifest = serde_json::to_vec(
+            &json!([{"Config": config_name, "RepoTags": null, "Layers": ["layer.tar"]}]),
+        )?;
+        let mut image = Archive::new();
+        image.file("manifest.json", 0o644, &manifest)?;
+        image.file(&config_name, 0o644, &config)?;
+        image.file("layer.tar", 0o644, &self.tar)?;
+        write_whole(path, &image.finish()?)
+    }
+}
+
+pub(crate) fn layer() -> Result<Layer> {
     let program =
         fs::read(BUSYBOX).with_context(|| format!("{BUSYBOX} (package busybox-static)"))?;
     if asks_for_an_interpreter(&program) {
@@ -87,7 +96,15 @@ fn layer() -> Result<Vec<u8>> {
     layer.file("bin/waiter", 0o755, WAITER.as_bytes())?;
     layer.file("etc/passwd", 0o644, PASSWD.as_bytes())?;
     layer.file("etc/group", 0o644, GROUP.as_bytes())?;
-    layer.finish()
+    let tar = layer.finish()?;
+    Ok(Layer {
+        digest: digest(&tar),
+        tar,
+    })
+}
+
+fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Looks for the interpreter's usual name rather than through the headers: enough to tell the two Debian packages apart.

@@ -28,6 +28,7 @@ mod programs;
 mod progress;
 mod registry;
 mod slot;
+pub mod stack;
 mod state;
 mod sweep;
 mod testbed;

@@ -274,7 +274,8 @@ fn boot_id() -> Result<String> {
 
 /// Writes a file so that a reader sees the old text or the new one, never half of either.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let part = path.with_added_extension("part");
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
     let write = || -> std::io::Result<()> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;

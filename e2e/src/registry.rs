@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use sha2::{Digest as _, Sha256};
 
 use crate::command::run;
 use crate::image;
@@ -19,7 +18,7 @@ use crate::wait::{self, Look};
 pub(crate) const PROGRAM: &str = "registry";
 /// Every pod's first container; under a name that no registry has.
 pub(crate) const PAUSE: &str = "breakglass.test/pause:1";
-/// All of them are the same small image under the names that people and the samples use.
+/// All of them hold the same small layer, under the names that people and the samples use.
 const NAMES: [&str; 9] = [
     PAUSE,
     "busybox:latest",
@@ -69,6 +68,15 @@ impl Reference {
         })
     }
 
+    fn file_name(&self) -> String {
+        format!(
+            "{}_{}_{}.tar",
+            self.host,
+            self.repository.replace('/', "_"),
+            self.tag
+        )
+    }
+
     /// Where it lies in the local registry: a folder per host, so that no two names meet.
     fn local(&self, registry: &str) -> String {
         format!("{registry}/{}/{}:{}", self.host, self.repository, self.tag)
@@ -98,12 +106,13 @@ pub(crate) fn start(state: &StateDir, record: &Record) -> Result<()> {
         log: state.log(PROGRAM),
     };
     await_registry(record, &state.processes().start(launch)?)?;
-    let busybox = state.images().join("busybox.tar");
-    image::write_busybox(&busybox)?;
+    let layer = image::layer()?;
+    let archive = state.path().join("registry/new.tar");
     for name in NAMES {
-        load(state, record, &busybox, name)?;
+        layer.write_image(&archive, name)?;
+        load(state, record, &archive, name)?;
     }
-    Ok(())
+    fs::remove_file(&archive).with_context(|| format!("{}", archive.display()))
 }
 
 /// Offers an image archive under a name, on every cluster. Nodes that have this very name already pull it again only when
@@ -112,23 +121,14 @@ pub(crate) fn load(state: &StateDir, record: &Record, archive: &Path, name: &str
     let reference = Reference::parse(name)?;
     write_mirror(state, record, &reference.host)?;
     // A copy, because a restarted registry is told again and the original may be gone by then.
-    let kept = keep(state, archive)?;
+    let kept = state.images().join(reference.file_name());
+    fs::create_dir_all(state.images())
+        .and_then(|()| fs::copy(archive, &kept))
+        .with_context(|| format!("image archive {}", archive.display()))?;
     push(record, &kept, &reference)?;
     let mut offered = offered(state)?;
     offered.insert(name.to_owned(), kept);
     write_whole(&offered_path(state), &serde_json::to_vec_pretty(&offered)?)
-}
-
-fn keep(state: &StateDir, archive: &Path) -> Result<PathBuf> {
-    let bytes =
-        fs::read(archive).with_context(|| format!("image archive {}", archive.display()))?;
-    let kept = state
-        .images()
-        .join(format!("{}.tar", hex::encode(Sha256::digest(&bytes))));
-    if !kept.exists() {
-        write_whole(&kept, &bytes)?;
-    }
-    Ok(kept)
 }
 
 /// The registry keeps names in memory only: after its restart they are told again.

@@ -32,6 +32,11 @@ impl Slot {
         (0..SLOTS).map(Slot)
     }
 
+    /// 0 to 9: what tells this slot's ports from another's.
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
     /// What every interface, namespace and cgroup of this slot begins with.
     pub fn prefix(self) -> String {
         format!("bg{}-", self.0)

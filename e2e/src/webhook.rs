@@ -44,32 +44,37 @@ impl Cluster {
         self.lay_authorization(PLAIN_AUTHORIZATION)
     }
 
-    /// Replaces the authorization configuration and waits until the API server says that it read it.
+    /// Replaces the authorization configuration and waits until the API server says that it read it. A refused one is
+    /// taken back, so that the API server could still start again.
     fn lay_authorization(&self, text: &str) -> Result<()> {
         let file = authorization_file(&self.folder()?);
-        if fs::read_to_string(&file).is_ok_and(|old| old == text) {
+        let old = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
+        if old == text {
             return Ok(());
         }
         let before = self.reloads()?;
         write_whole(&file, text.as_bytes())?;
         let api_server = self.program("kube-apiserver")?;
-        let found = wait::until(
-            "the API server's reload of its authorization configuration",
-            RELOAD_LIMIT,
-            || {
-                wait::still_alive(&api_server)?;
-                let now = self.reloads()?;
-                if now.failure > before.failure {
-                    bail!("the API server refuses this authorization configuration");
-                }
-                Ok(if now.success > before.success {
-                    Look::Found(())
-                } else {
-                    Look::NotYet("the old one".into())
-                })
-            },
-        );
-        wait::with_log(found, &api_server)
+        let what = "the API server's reload of its authorization configuration";
+        let found = wait::until(what, RELOAD_LIMIT, || {
+            wait::still_alive(&api_server)?;
+            let now = self.reloads()?;
+            if now.failure > before.failure {
+                bail!(
+                    "the API server refuses this authorization configuration: {}",
+                    refusal(&api_server)
+                );
+            }
+            Ok(if now.success > before.success {
+                Look::Found(())
+            } else {
+                Look::NotYet("the old one".into())
+            })
+        });
+        if found.is_err() {
+            write_whole(&file, old.as_bytes())?;
+        }
+        found
     }
 
     fn reloads(&self) -> Result<Reloads> {
@@ -128,6 +133,19 @@ fn kubeconfig_path(authorization: &str) -> Result<String> {
             named.join(", ")
         ),
     }
+}
+
+/// What the API server says about its last refusal.
+fn refusal(api_server: &Recorded) -> String {
+    let log = fs::read(api_server.log()).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let said = log
+        .lines()
+        .rev()
+        .find(|line| line.contains("reloading authorization config\" err="));
+    said.and_then(|line| line.split_once("err="))
+        .map_or("its log does not say why", |(_, why)| why)
+        .to_owned()
 }
 
 fn read_on(machine: &Recorded, path: &str) -> Option<String> {
