@@ -5,10 +5,9 @@
 //! compares accounts, and names in lists byte for byte.
 
 use breakglass_protocol::person::Identity;
-use breakglass_protocol::wire::grant::Role;
 
 use crate::caller::{Caller, Standing};
-use crate::session::{Clearance, Invitation, InvitedRole, Session, Verdict};
+use crate::session::{Clearance, Invitation, InvitedRole, Role, Session, Verdict};
 
 mod flags;
 pub use flags::{Flag, Flags, flags};
@@ -101,17 +100,13 @@ impl<'a> Relation<'a> {
     pub fn is_owner(&self) -> bool {
         self.session
             .requester
-            .identity
             .is_same_account(&self.caller.identity)
     }
 
     /// Anybody who may be the requester under another name.
     #[must_use]
     pub fn may_be_requester(&self) -> bool {
-        self.session
-            .requester
-            .identity
-            .is_same_person(&self.caller.identity)
+        self.session.requester.is_same_person(&self.caller.identity)
     }
 
     /// The role of the caller's present stay.

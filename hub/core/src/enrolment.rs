@@ -144,6 +144,32 @@ pub enum NotHeard {
     Unknown { cluster: ClusterName },
 }
 
+/// Why a text cannot be a cluster's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be a DNS label: 1 to 63 of a-z, 0-9 and \"-\", beginning and ending with a letter or digit"
+)]
+pub struct BadClusterName;
+
+/// Checks that a text can be a cluster's name (D16).
+///
+/// # Errors
+/// Worded to follow the field's name.
+pub fn check_cluster_name(name: &str) -> Result<ClusterName, BadClusterName> {
+    let ends = |c: Option<char>| c.is_some_and(|c| c != '-');
+    let label = name.len() <= 63
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && ends(name.chars().next())
+        && ends(name.chars().next_back());
+    if label {
+        Ok(ClusterName::new(name))
+    } else {
+        Err(BadClusterName)
+    }
+}
+
 /// What came of a renewal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Renewal {
@@ -415,6 +441,26 @@ mod tests {
         match renewal.unwrap() {
             Renewal::Issued(enrolment) => enrolment,
             Renewal::Copied(_) => panic!("taken for a copy"),
+        }
+    }
+
+    #[test]
+    fn names_are_dns_labels() {
+        for good in ["w", "west", "west-1", "1a"] {
+            assert!(check_cluster_name(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "-",
+            "-a",
+            "a-",
+            "West",
+            "we.st",
+            "we/st",
+            "wést",
+            &"a".repeat(64),
+        ] {
+            assert!(check_cluster_name(bad).is_err(), "{bad}");
         }
     }
 

@@ -6,11 +6,11 @@ use breakglass_protocol::ids::{GrantUid, Revision};
 use breakglass_protocol::limits::MAX_GRANT_BYTES;
 use breakglass_protocol::person::Identity;
 use breakglass_protocol::wire::grant::{
-    Desired, Grant, GrantContext, GrantedPerson, Work, feature,
+    self as wire, Desired, Grant, GrantContext, GrantedPerson, Work, feature,
 };
 
 use crate::clock::later;
-use crate::session::{Participant, Session, Settled, State, Verdict};
+use crate::session::{EndReason, Participant, Role, Session, Settled, State, Verdict};
 
 /// How people of the hub read in one cluster (`Cluster.spec.userNames`; only admins set it, S19).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub fn of(session: &Session, names: &UserNames) -> Option<Grant> {
     let desired = match session.state.end() {
         None => Desired::Running {},
         Some(end) => Desired::Ended {
-            reason: end.reason,
+            reason: end_reason(end.reason),
             by: end.by.clone(),
             at: end.at,
         },
@@ -142,7 +142,7 @@ fn people(session: &Session, names: &UserNames) -> Vec<GrantedPerson> {
             .filter_map(|Participant { identity, role, .. }| {
                 Some(GrantedPerson {
                     user: names.of(identity)?,
-                    role: *role,
+                    role: wire_role(*role),
                 })
             })
             .collect(),
@@ -154,16 +154,36 @@ fn people(session: &Session, names: &UserNames) -> Vec<GrantedPerson> {
     }
 }
 
+fn wire_role(role: Role) -> wire::Role {
+    match role {
+        Role::Owner => wire::Role::Owner,
+        Role::Participant => wire::Role::Participant,
+        Role::Viewer => wire::Role::Viewer,
+    }
+}
+
+/// Ends before a session ran never reach an agent; for it they would be failures like others.
+fn end_reason(reason: EndReason) -> wire::EndReason {
+    match reason {
+        EndReason::Expired => wire::EndReason::Expired,
+        EndReason::Terminated => wire::EndReason::Terminated,
+        EndReason::Failed | EndReason::Rejected | EndReason::ApprovalTimeout => {
+            wire::EndReason::Failed
+        }
+        EndReason::Withdrawn => wire::EndReason::Withdrawn,
+    }
+}
+
 fn context(session: &Session) -> GrantContext {
     let approved = session
         .decision
         .as_ref()
         .filter(|d| d.verdict == Verdict::Approved);
     GrantContext {
-        requested_by: session.requester.identity.name.clone(),
+        requested_by: session.requester.name.clone(),
         approved_by: approved.map(|d| d.by.name.clone()),
-        reason: session.asked.reason.clone(),
-        template: session.snapshot.terms.template.clone(),
+        reason: session.spec.reason.clone(),
+        template: session.spec.template_ref.clone(),
         binding: None,
     }
 }

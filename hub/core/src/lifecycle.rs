@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use breakglass_protocol::wire::grant::EndReason;
-
 use crate::access::{self, Action, Forbidden};
 use crate::caller::Caller;
-use crate::clock::{Now, between, later};
+use crate::clock::{Now, between, later, whole_second};
 use crate::refusal::Refusal;
-use crate::session::{Clearance, End, InvitedRole, Running, Session, Settled, State, StateName};
+use crate::session::{End, EndReason, InvitedRole, Running, Session, State, StateName};
 use crate::snapshot::Requirement;
 
 mod approval;
+mod facts;
 mod people;
 
 pub use approval::StillOffered;
+pub use facts::is_open_to;
 
 /// What a person asks of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,16 +153,17 @@ pub fn perform(
         access::Decision::NotFound => return Err(Declined::NotFound),
         access::Decision::Forbidden(why) => return Err(Declined::Forbidden(why)),
     }
-    let at = session.not_before(now.wall);
+    let moment = session.not_before(now.wall);
+    let at = whole_second(moment);
     match command {
         Command::Approve { reason } => {
             approval::approve(session, reason.as_deref(), caller, offer, at)
         }
-        Command::Reject { reason } => approval::reject(session, reason.as_deref(), caller, at),
+        Command::Reject { reason } => approval::reject(session, reason.as_deref(), caller, moment),
         Command::Join { role } => people::join(session, *role, caller, at),
         Command::Leave => people::leave(session, caller, at),
         Command::Invite { users, role } => people::invite(session, users, *role, caller, at),
-        Command::Terminate => Ok(terminate(session, &caller.identity.name, at)?),
+        Command::Terminate => Ok(terminate(session, &caller.identity.name, moment)?),
         Command::Renew { .. } => Err(not_allowed(
             &session,
             Verb::Renew,
@@ -189,10 +190,8 @@ pub fn submit(session: Session, now: Now) -> Result<Session, NotAllowed> {
             state: State::PendingApproval,
             ..session
         }),
-        Requirement::NoApprovers
-        | Requirement::AutoApprovedGroup
-        | Requirement::AutoApprovedCluster => {
-            let at = session.not_before(now.wall);
+        Requirement::NotRequired => {
+            let at = whole_second(session.not_before(now.wall));
             Ok(activate(session, at))
         }
     }
@@ -256,7 +255,12 @@ pub fn time_out(session: Session, timeout: Duration, now: Now) -> Result<Session
     let waited = between(session.created_at, deadline).as_secs();
     let message = format!("nobody approved within {waited} s; request again and tell an approver");
     let at = session.not_before(now.wall);
-    Ok(end_failed(session, None, message, at))
+    let end = End {
+        reason: EndReason::ApprovalTimeout,
+        by: None,
+        at,
+    };
+    Ok(end_failed(session, end, message))
 }
 
 /// Fails a session that cannot be set up or deployed.
@@ -267,7 +271,12 @@ pub fn fail(session: Session, message: impl Into<String>, now: Now) -> Result<Se
     match session.state {
         State::Pending | State::PendingApproval | State::Active(_) => {
             let at = session.not_before(now.wall);
-            Ok(end_failed(session, None, message.into(), at))
+            let end = End {
+                reason: EndReason::Failed,
+                by: None,
+                at,
+            };
+            Ok(end_failed(session, end, message.into()))
         }
         State::Expired(..) | State::Terminated(..) | State::Failed(..) => Err(not_allowed(
             &session,
@@ -306,63 +315,6 @@ fn terminate(session: Session, by: &str, at: Timestamp) -> Result<Session, NotAl
     }
 }
 
-/// Whether the state alone admits what a caller may do: for the `can…` flags.
-#[must_use]
-pub fn is_open_to(session: &Session, action: Action) -> bool {
-    let waits = session.state == State::PendingApproval || session.has_waiting_invitations();
-    let active = matches!(session.state, State::Active(_));
-    match action {
-        Action::See => true,
-        Action::Approve | Action::Reject => waits,
-        Action::Join | Action::Leave | Action::Operate => active,
-        Action::Invite => active || session.state.end().is_none(),
-        Action::Renew => false,
-        Action::Terminate => session.state.end().is_none() || session.has_leftovers(),
-    }
-}
-
-impl Session {
-    /// Whether the cluster may still hold something of this ended session.
-    #[must_use]
-    pub fn has_leftovers(&self) -> bool {
-        let ran = self.state.running().is_some();
-        let remaining = self
-            .observed
-            .cleanup
-            .as_ref()
-            .is_some_and(|c| !c.remaining.is_empty());
-        self.state.end().is_some() && ran && (self.observed.settled == Settled::No || remaining)
-    }
-
-    /// Whether an approver has something to decide on an Active session (S5).
-    #[must_use]
-    pub fn has_waiting_invitations(&self) -> bool {
-        matches!(self.state, State::Active(_))
-            && self
-                .invitations
-                .iter()
-                .any(|i| i.clearance == Clearance::Waiting)
-    }
-
-    /// `at`, but never before anything that this session recorded: a clock that was set back moves nothing backwards.
-    pub(crate) fn not_before(&self, at: Timestamp) -> Timestamp {
-        let stays = self
-            .participants
-            .iter()
-            .flat_map(|p| [Some(p.joined_at), p.left_at]);
-        let invited = self.invitations.iter().map(|i| Some(i.invited_at));
-        let decided = [
-            self.decision.as_ref().map(|d| d.at),
-            self.state.running().map(|r| r.starts_at),
-        ];
-        stays
-            .chain(invited)
-            .chain(decided)
-            .flatten()
-            .fold(at.max(self.created_at), Timestamp::max)
-    }
-}
-
 fn activate(session: Session, at: Timestamp) -> Session {
     let expires_at = later(at, session.snapshot.terms.duration);
     Session {
@@ -375,12 +327,7 @@ fn activate(session: Session, at: Timestamp) -> Session {
     }
 }
 
-fn end_failed(session: Session, by: Option<String>, message: String, at: Timestamp) -> Session {
-    let end = End {
-        reason: EndReason::Failed,
-        by,
-        at,
-    };
+fn end_failed(session: Session, end: End, message: String) -> Session {
     let running = session.state.running().copied();
     Session {
         state: State::Failed(running, end),

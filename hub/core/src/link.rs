@@ -15,21 +15,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use breakglass_protocol::ids::{CallId, ClusterName, GrantUid, Revision};
-use breakglass_protocol::limits::{
-    DEAD_AFTER, HANDSHAKE_TIMEOUT, MAX_GRANTS_PER_CLUSTER, PING_INTERVAL,
-};
+use breakglass_protocol::limits::{DEAD_AFTER, HANDSHAKE_TIMEOUT, PING_INTERVAL};
 use breakglass_protocol::wire::close::{Close, CloseCode};
 use breakglass_protocol::wire::codec::{self, CodecError};
 use breakglass_protocol::wire::common_version;
 use breakglass_protocol::wire::hello::{Hello, Welcome};
 use breakglass_protocol::wire::report::{AgentStatus, Report};
-use breakglass_protocol::wire::to_agent::{
-    Ask, Call, Certificate, GrantFrame, Settled, SnapshotBegin, SnapshotEnd, ToAgent,
-};
-use breakglass_protocol::wire::to_hub::{Answered, Declined, ToHub};
+use breakglass_protocol::wire::to_agent::{Ask, Call, Certificate, GrantFrame, Settled, ToAgent};
+use breakglass_protocol::wire::to_hub::ToHub;
 
 use crate::clock::{Now, between};
-use crate::grant::Prepared;
+
+mod desired;
+mod event;
+
+pub use event::{AskError, CallFailure, Event, Outgoing};
 
 /// Frames that wait for the socket. Grants are asked for only while there are fewer, so this bounds memory at about
 /// 32 × [`breakglass_protocol::limits::MAX_GRANT_BYTES`] = 16 MiB in the worst case, a few hundred KiB in life.
@@ -49,70 +49,6 @@ pub struct Greeting {
     pub program_version: String,
     /// What the hub understands in reports.
     pub features: Vec<String>,
-}
-
-/// What the shell puts on the socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outgoing {
-    Frame(ToAgent),
-    /// A WebSocket ping.
-    Ping,
-    /// The socket is to be closed now; nothing follows.
-    Hangup,
-}
-
-/// What the shell has to do or know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The handshake is done: register the connection, then call [`HubLink::snapshot`].
-    Connected(Hello),
-    /// Store it; after a final one call [`HubLink::settle`].
-    StoreReport(Box<Report>),
-    StoreStatus(Box<AgentStatus>),
-    /// The agent has taken in everything up to here.
-    Acknowledged(Revision),
-    /// The agent lacks what this grant requires: fail the session.
-    Unsupported {
-        uid: GrantUid,
-        missing: Vec<String>,
-    },
-    /// Sign this (PKCS#10, DER) for this cluster and call [`HubLink::certificate`].
-    RenewCertificate {
-        csr_der: Vec<u8>,
-    },
-    Answered {
-        id: CallId,
-        result: Result<Answered, CallFailure>,
-    },
-    /// The peer did what it may not; for the audit record. The connection is being closed.
-    Misbehaved {
-        code: CloseCode,
-        message: String,
-    },
-    /// The conversation is over.
-    Closed {
-        message: String,
-    },
-}
-
-/// Why a question has no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallFailure {
-    #[error("{}", .0.message)]
-    Declined(Declined),
-    #[error("the cluster's agent did not answer in time")]
-    TimedOut,
-    #[error("the connection to the cluster's agent ended before it answered")]
-    Disconnected,
-}
-
-/// Why a question was not put.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
-    #[error("the cluster's agent is not connected")]
-    NotConnected,
-    #[error("{MAX_CALLS} questions to this agent are open already; try again shortly")]
-    Busy,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -408,129 +344,6 @@ impl HubLink {
             Phase::Greeting { .. } | Phase::Online { .. } => {
                 std::mem::take(&mut self.ping_wanted).then_some(Outgoing::Ping)
             }
-        }
-    }
-
-    /// Everything this cluster should hold now: the UIDs of Active sessions and of ended ones that are not settled.
-    /// Starts the sending of a snapshot; a snapshot under way starts over.
-    pub fn snapshot(&mut self, revision: Revision, uids: Vec<GrantUid>) {
-        if !matches!(self.phase, Phase::Online { .. }) {
-            return;
-        }
-        if uids.len() > MAX_GRANTS_PER_CLUSTER {
-            let message = format!(
-                "the cluster has {} grants, over the limit of {MAX_GRANTS_PER_CLUSTER}",
-                uids.len()
-            );
-            return self.close(CloseCode::Overloaded, message, None);
-        }
-        self.dirty.clear();
-        self.wanted = None;
-        self.started = Started::Yes;
-        self.begin(revision, uids);
-    }
-
-    fn begin(&mut self, revision: Revision, all: Vec<GrantUid>) {
-        let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
-        self.push(Queued::Frame(ToAgent::SnapshotBegin(SnapshotBegin {
-            revision,
-            count,
-        })));
-        let left = all.iter().cloned().collect();
-        self.snapshot = Some(Snapshot {
-            revision,
-            all,
-            left,
-        });
-        self.end_snapshot_if_complete();
-    }
-
-    /// A session of this cluster has changed: its newest state will be asked for. Before the snapshot was asked for this
-    /// does nothing, since the snapshot will hold it.
-    pub fn changed(&mut self, uid: GrantUid) {
-        let counts = matches!(self.phase, Phase::Online { .. }) && self.started == Started::Yes;
-        if counts && self.dirty.len() < MAX_GRANTS_PER_CLUSTER {
-            self.dirty.insert(uid);
-        }
-    }
-
-    /// The grant whose present state the link wants next, while there is room to send it. The shell loads the session and
-    /// calls [`Self::provide`].
-    pub fn poll_wanted(&mut self) -> Option<GrantUid> {
-        let room = self.queue.len() < QUEUE_FOR_GRANTS && self.wanted.is_none();
-        if !room || !matches!(self.phase, Phase::Online { .. }) {
-            return None;
-        }
-        let next = match &mut self.snapshot {
-            Some(snapshot) => snapshot.left.pop_front(),
-            None => self.dirty.pop_first(),
-        };
-        self.wanted.clone_from(&next);
-        next
-    }
-
-    /// The present state of the grant that [`Self::poll_wanted`] asked for; `None` if there is nothing to grant (any more).
-    pub fn provide(&mut self, uid: &GrantUid, prepared: Option<Prepared>) {
-        if self.wanted.as_ref() != Some(uid) {
-            return;
-        }
-        self.wanted = None;
-        let missing = prepared
-            .as_ref()
-            .map(|p| self.missing(p))
-            .unwrap_or_default();
-        let sendable = prepared.filter(|_| missing.is_empty());
-        if !missing.is_empty() {
-            self.event(Event::Unsupported {
-                uid: uid.clone(),
-                missing,
-            });
-        }
-        match sendable {
-            Some(grant) => {
-                let frame = GrantFrame {
-                    revision: grant.revision,
-                    uid: grant.uid,
-                    requires: grant.requires,
-                    remaining_ms: 0,
-                    body: grant.body,
-                };
-                self.push(Queued::Grant {
-                    frame,
-                    expires_at: grant.expires_at,
-                });
-                self.end_snapshot_if_complete();
-            }
-            None => self.leave_out(uid),
-        }
-    }
-
-    /// A snapshot announced a grant that is not to be sent: it starts over without, so that its count stays true.
-    fn leave_out(&mut self, uid: &GrantUid) {
-        if let Some(snapshot) = self.snapshot.take() {
-            let all = snapshot.all.into_iter().filter(|u| u != uid).collect();
-            self.begin(snapshot.revision, all);
-        }
-    }
-
-    fn missing(&self, grant: &Prepared) -> Vec<String> {
-        match (&self.phase, grant.ended) {
-            (Phase::Online { features }, crate::grant::Ended::No) => grant
-                .requires
-                .iter()
-                .filter(|f| !features.contains(*f))
-                .cloned()
-                .collect(),
-            (Phase::Online { .. }, crate::grant::Ended::Yes)
-            | (Phase::Greeting { .. } | Phase::Closed, _) => Vec::new(),
-        }
-    }
-
-    fn end_snapshot_if_complete(&mut self) {
-        if let Some(snapshot) = self.snapshot.take_if(|s| s.left.is_empty()) {
-            self.push(Queued::Frame(ToAgent::SnapshotEnd(SnapshotEnd {
-                revision: snapshot.revision,
-            })));
         }
     }
 

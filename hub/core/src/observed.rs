@@ -1,11 +1,13 @@
 //! Reports of an agent → session. Only observed fields are written, and the end, if the agent saw it first (S12).
 
 use breakglass_protocol::ids::{ClusterName, GrantUid};
-use breakglass_protocol::wire::grant::EndReason;
+use breakglass_protocol::wire::grant::EndReason as SaidReason;
 use breakglass_protocol::wire::report::{EndRecord, Phase, Report};
 
-use crate::clock::Now;
-use crate::session::{End, Observed, Running, Session, Settled, State};
+use crate::clock::{Now, whole_microsecond};
+use crate::session::{End, EndReason, Observed, Running, Session, Settled, State};
+
+mod translate;
 
 /// What came of a report.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +56,7 @@ pub fn observe(
     if session
         .observed
         .reported_at
-        .is_some_and(|newest| report.at < newest)
+        .is_some_and(|newest| whole_microsecond(report.at) < newest)
     {
         return Ok(Observation::Unchanged(session));
     }
@@ -71,7 +73,7 @@ pub fn observe(
     let session = match (&session.state, &report.end) {
         (State::Active(running), Some(end)) => {
             let running = *running;
-            ended_by_agent(session, running, end, now)
+            ended_by_agent(session, running, end, report.message.as_deref(), now)
         }
         (State::Active(_), None) => Session {
             message: report.message.clone(),
@@ -126,74 +128,56 @@ fn check_source(
 /// The newest report is whole and replaces everything, but for what must not go back: the renewal, and a proof once there.
 fn taken_in(old: &Observed, report: &Report) -> Observed {
     Observed {
-        reported_at: Some(report.at),
+        reported_at: Some(whole_microsecond(report.at)),
         renewal: old.renewal.max(report.renewal),
-        pods: report.pods.clone(),
-        deployed: report.deployed.clone(),
-        cleanup: report.cleanup.clone().or_else(|| old.cleanup.clone()),
-        message: report.message.clone(),
+        pods: report.pods.iter().map(translate::pod).collect(),
+        deployed: report.deployed.iter().map(translate::deployed).collect(),
+        cleanup: report
+            .cleanup
+            .as_ref()
+            .map(translate::cleanup)
+            .or_else(|| old.cleanup.clone()),
         settled: old.settled,
     }
 }
 
 /// If the agent said *ended* first, it ended (S12), whatever the hub's clock says.
-fn ended_by_agent(session: Session, running: Running, said: &EndRecord, now: Now) -> Session {
+fn ended_by_agent(
+    session: Session,
+    running: Running,
+    said: &EndRecord,
+    said_message: Option<&str>,
+    now: Now,
+) -> Session {
     let at = session.not_before(said.at.min(now.wall));
-    let by = Some("agent".to_owned());
-    let message = said
-        .message
-        .clone()
-        .or_else(|| session.observed.message.clone());
-    match said.reason {
-        EndReason::Expired => {
-            let end = End {
-                reason: EndReason::Expired,
-                by,
-                at,
-            };
-            Session {
-                state: State::Expired(running, end),
-                message,
-                ..session
-            }
-        }
-        EndReason::Terminated => {
-            let end = End {
-                reason: EndReason::Terminated,
-                by,
-                at,
-            };
-            Session {
-                state: State::Terminated(Some(running), end),
-                message,
-                ..session
-            }
-        }
-        EndReason::Failed => {
-            let end = End {
-                reason: EndReason::Failed,
-                by,
-                at,
-            };
-            Session {
-                state: State::Failed(Some(running), end),
-                message,
-                ..session
-            }
-        }
-        EndReason::Withdrawn => {
-            let end = End {
-                reason: EndReason::Withdrawn,
-                by,
-                at,
-            };
+    let end = |reason| End {
+        reason,
+        by: Some("agent".to_owned()),
+        at,
+    };
+    let message = said.message.as_deref().or(said_message).map(str::to_owned);
+    let (state, message) = match said.reason {
+        SaidReason::Expired => (State::Expired(running, end(EndReason::Expired)), message),
+        SaidReason::Terminated => (
+            State::Terminated(Some(running), end(EndReason::Terminated)),
+            message,
+        ),
+        SaidReason::Failed => (
+            State::Failed(Some(running), end(EndReason::Failed)),
+            message,
+        ),
+        SaidReason::Withdrawn => {
             let why = "the agent ended it because the hub did not list it; request a new session";
-            Session {
-                state: State::Failed(Some(running), end),
-                message: Some(why.to_owned()),
-                ..session
-            }
+            (
+                State::Failed(Some(running), end(EndReason::Withdrawn)),
+                Some(why.to_owned()),
+            )
         }
+    };
+    Session {
+        state,
+        message,
+        ..session
     }
 }
 

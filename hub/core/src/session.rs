@@ -1,18 +1,24 @@
 //! A debug session as the rules see it: a common record, and a [`State`] that owns what belongs to that state only
-//! (D25). Transitions are in [`crate::lifecycle`].
-
-use std::fmt;
+//! (D25). Transitions are in [`crate::lifecycle`]; `session/stored.rs` turns it into the kind's own JSON and back.
+//!
+//! Times that the kind stores in whole seconds are whole seconds here too, so that what is read is what was written.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use breakglass_protocol::ids::{ClusterName, GrantUid};
+use breakglass_protocol::kinds::debug_session::{
+    AllowedPod, Cleanup, DebugSessionSpec, DeployedResource,
+};
 use breakglass_protocol::person::Identity;
-use breakglass_protocol::wire::grant::{EndReason, Role};
-use breakglass_protocol::wire::report::{Cleanup, ObjectRecord, ObservedPod};
 
-use crate::request::Asked;
 use crate::snapshot::Snapshot;
+
+mod stored;
+
+pub use breakglass_protocol::kinds::debug_session::{
+    EndReason, InvitedRole, Role, SessionState as StateName,
+};
+pub use stored::Impossible;
 
 /// See the module's text.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,27 +30,21 @@ pub struct Session {
     pub uid: GrantUid,
     pub created_at: Timestamp,
     /// As requested. Immutable.
-    pub asked: Asked,
-    pub requester: Requester,
+    pub spec: DebugSessionSpec,
+    /// Who asked, from their token (S19).
+    pub requester: Identity,
     /// What was resolved at request (S7). Immutable.
     pub snapshot: Snapshot,
     /// The decision on the request itself, once there is one.
     pub decision: Option<Decision>,
-    /// Everybody who ever joined, oldest first; the owner is first. Who comes back gets a new entry.
+    /// Every stay of everybody, oldest first; the owner is first. Who comes back gets a new entry.
     pub participants: Vec<Participant>,
+    /// Oldest first; the newest of a person counts.
     pub invitations: Vec<Invitation>,
     pub observed: Observed,
     /// For people: what the session waits for or why it failed.
     pub message: Option<String>,
     pub state: State,
-}
-
-/// Who asked, with what their token said then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Requester {
-    pub identity: Identity,
-    pub display_name: Option<String>,
-    pub groups: Vec<String>,
 }
 
 /// The states of spec 1 section 3.
@@ -68,53 +68,13 @@ pub struct Running {
 }
 
 /// How a session ended (`status.end`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct End {
     pub reason: EndReason,
-    /// A person's name, or `hub`, or `agent`.
+    /// A person's name, or `agent`; absent where time or the hub ended it.
     pub by: Option<String>,
+    /// To the microsecond.
     pub at: Timestamp,
-}
-
-/// The name of a state, as stored and shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StateName {
-    Pending,
-    PendingApproval,
-    Active,
-    Expired,
-    Terminated,
-    Failed,
-}
-
-impl StateName {
-    pub const ALL: [Self; 6] = [
-        Self::Pending,
-        Self::PendingApproval,
-        Self::Active,
-        Self::Expired,
-        Self::Terminated,
-        Self::Failed,
-    ];
-
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "Pending",
-            Self::PendingApproval => "PendingApproval",
-            Self::Active => "Active",
-            Self::Expired => "Expired",
-            Self::Terminated => "Terminated",
-            Self::Failed => "Failed",
-        }
-    }
-}
-
-impl fmt::Display for StateName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 impl State {
@@ -182,31 +142,15 @@ pub struct Invitation {
     /// The name under which they will come.
     pub user: String,
     pub role: InvitedRole,
-    pub invited_by: String,
+    pub invited_by: Identity,
     pub invited_at: Timestamp,
     pub clearance: Clearance,
-}
-
-/// What one can be invited as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum InvitedRole {
-    Viewer,
-    Participant,
-}
-
-impl From<InvitedRole> for Role {
-    fn from(role: InvitedRole) -> Self {
-        match role {
-            InvitedRole::Viewer => Self::Viewer,
-            InvitedRole::Participant => Self::Participant,
-        }
-    }
 }
 
 /// Whether an invitation as participant may be used already (S5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clearance {
-    /// It stood in the request, or nobody has to approve.
+    /// It stood in what was approved, or nobody has to approve.
     NotNeeded,
     /// Made after the approval: an approver must agree; until then it lets in as viewer.
     Waiting,
@@ -221,22 +165,19 @@ pub enum Clearance {
 }
 
 /// What the agent told. Written by [`crate::observed`] alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// The agent's time of the newest report taken in; older ones are ignored.
     pub reported_at: Option<Timestamp>,
     /// The renewal that the agent has taken in (S12).
     pub renewal: u32,
-    pub pods: Vec<ObservedPod>,
-    pub deployed: Vec<ObjectRecord>,
+    pub pods: Vec<AllowedPod>,
+    pub deployed: Vec<DeployedResource>,
     pub cleanup: Option<Cleanup>,
-    /// In plain words, why pods are not ready or what failed.
-    pub message: Option<String>,
-    /// The agent's final report is stored: nothing more will come.
     pub settled: Settled,
 }
 
-/// Whether the agent's final report of an ended session is stored.
+/// Whether the agent's final report of an ended session is stored: nothing more will come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Settled {
     #[default]
@@ -244,10 +185,20 @@ pub enum Settled {
     Yes,
 }
 
+/// Whether a role covers another: an invitation as participant covers joining as viewer.
+#[must_use]
+pub fn covers(has: InvitedRole, wanted: InvitedRole) -> bool {
+    match (has, wanted) {
+        (InvitedRole::Participant, InvitedRole::Participant | InvitedRole::Viewer)
+        | (InvitedRole::Viewer, InvitedRole::Viewer) => true,
+        (InvitedRole::Viewer, InvitedRole::Participant) => false,
+    }
+}
+
 impl Session {
     #[must_use]
     pub fn cluster(&self) -> ClusterName {
-        ClusterName::new(&self.asked.cluster)
+        ClusterName::new(&self.spec.cluster)
     }
 
     /// Those who joined and have not left.
@@ -255,14 +206,14 @@ impl Session {
         self.participants.iter().filter(|p| p.left_at.is_none())
     }
 
-    /// The caller's present entry, by account.
+    /// A person's present stay, by account.
     #[must_use]
     pub fn present_entry(&self, identity: &Identity) -> Option<&Participant> {
         self.present()
             .find(|p| p.identity.is_same_account(identity))
     }
 
-    /// The newest invitation in the caller's name, byte for byte: what permits compares nothing looser.
+    /// The newest invitation in a person's name, byte for byte: what permits compares nothing looser.
     #[must_use]
     pub fn invitation_of(&self, identity: &Identity) -> Option<&Invitation> {
         self.invitations

@@ -1,36 +1,46 @@
-//! What was resolved at request: what is approved is what runs, later edits change nothing (S7).
+//! What was resolved at request: what is approved is what runs, later edits change nothing (S7). The [`Source`] is stored
+//! (`status.resolvedTemplate` and its neighbours); the [`Terms`] are read from it, the same on every load.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use breakglass_protocol::wire::grant::{Operations, Work};
+use breakglass_protocol::kinds::debug_pod_template::{DebugPodTemplateSpec, PodTemplate};
+use breakglass_protocol::kinds::debug_session::{DebugSessionSpec, ResolvedRequest};
+use breakglass_protocol::kinds::debug_session_template::{DebugSessionTemplateSpec, WorkloadType};
+use breakglass_protocol::kinds::pod_overrides;
+use breakglass_protocol::wire::grant::{
+    ContainerOverride, Operations, PodOverrides, PodSource, Work, Workload, WorkloadKind,
+};
 
-/// The resolved terms of a session, and their digest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+use crate::request::defaults;
+
+/// The frozen source, its digest, and the terms that follow from it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
-    /// `sha256:` + hex of the canonical JSON of `terms`.
+    /// SHA-256 of the canonical JSON of request and source, lower-case hex.
     pub digest: String,
+    pub source: Source,
     pub terms: Terms,
 }
 
-/// Everything that the life of a session depends on, merged and defaulted once (D13).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// What is frozen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    pub template: Box<DebugSessionTemplateSpec>,
+    pub pod_template: Box<DebugPodTemplateSpec>,
+    pub resolved: Box<ResolvedRequest>,
+    pub requirement: Requirement,
+}
+
+/// Everything that the life of a session depends on, merged and defaulted (D13).
+#[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
-    pub template: String,
-    /// The session template's `spec` as it was, for people and for later rules.
-    pub template_spec: serde_json::Value,
-    pub pod_template: Option<String>,
-    /// What was asked for, as far as it shapes the session: a change of it is another request.
-    pub asked: serde_json::Value,
-    #[serde(with = "millis", rename = "durationMs")]
     pub duration: Duration,
     /// No renewal leads past start + this.
-    #[serde(with = "millis", rename = "maxDurationMs")]
     pub max_duration: Duration,
     pub max_renewals: u32,
     pub target_namespace: String,
@@ -45,61 +55,182 @@ pub struct Terms {
 }
 
 /// Who decides, if anybody must.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovalTerms {
     pub requirement: Requirement,
     pub groups: Vec<String>,
     pub users: Vec<String>,
 }
 
-/// Whether somebody must approve, and why not if not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether somebody must approve (`status.approval.required`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Requirement {
     Required,
-    /// The approver set names nobody.
-    NoApprovers,
-    /// One of the requester's groups is in `autoApproveFor.groups`.
-    AutoApprovedGroup,
-    /// The cluster matches `autoApproveFor.clusters`.
-    AutoApprovedCluster,
+    NotRequired,
 }
 
 /// The people of `allowed`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admitted {
     pub groups: Vec<String>,
     pub users: Vec<String>,
 }
 
 /// The `approvalReason` block with its defaults. Lengths in characters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovalReasonTerms {
     pub mandatory: bool,
     pub mandatory_for_rejection: bool,
     pub min_length: usize,
+    pub max_length: usize,
+}
+
+/// Why something cannot be a snapshot. Requests are checked before; from the store it means a damaged record.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    #[error("it cannot be written as JSON: {0}")]
+    Encode(#[from] serde_json::Error),
 }
 
 impl Snapshot {
-    /// Freezes `terms`.
+    /// Freezes what a request was resolved to.
     ///
     /// # Errors
-    /// If the terms cannot be written as JSON (a map with keys that are not text).
-    pub fn of(terms: Terms) -> Result<Self, serde_json::Error> {
-        let digest = digest(&serde_json::to_value(&terms)?);
-        Ok(Self { digest, terms })
+    /// If the source lacks what every session has.
+    pub fn of(spec: &DebugSessionSpec, source: Source) -> Result<Self, SnapshotError> {
+        let digest = digest(&serde_json::json!({ "spec": spec, "source": source }));
+        Self::restore(digest, source)
+    }
+
+    /// Reads a stored snapshot. Its digest is what it was: it names what was decided on, also after an upgrade.
+    ///
+    /// # Errors
+    /// If the source lacks what every session has.
+    pub fn restore(digest: String, source: Source) -> Result<Self, SnapshotError> {
+        let terms = Terms::of(&source)?;
+        Ok(Self {
+            digest,
+            source,
+            terms,
+        })
     }
 }
 
-/// `sha256:` + hex over the canonical JSON: keys sorted, no white space, whatever serde_json's features are.
+impl Terms {
+    fn of(source: &Source) -> Result<Self, SnapshotError> {
+        let Source {
+            template,
+            pod_template,
+            resolved,
+            requirement,
+        } = source;
+        let missing = SnapshotError::Missing;
+        let seconds = |value: Option<i64>, name| {
+            value
+                .and_then(|s| u64::try_from(s).ok())
+                .map(Duration::from_secs)
+                .ok_or(missing(name))
+        };
+        let allowed = template.allowed.as_ref();
+        Ok(Self {
+            duration: seconds(resolved.duration_seconds, "resolved.durationSeconds")?,
+            max_duration: seconds(resolved.max_duration_seconds, "resolved.maxDurationSeconds")?,
+            max_renewals: count(resolved.max_renewals),
+            target_namespace: resolved
+                .target_namespace
+                .clone()
+                .ok_or(missing("resolved.targetNamespace"))?,
+            operations: defaults::operations(resolved.operations.as_ref()),
+            approval: ApprovalTerms {
+                requirement: *requirement,
+                groups: resolved.approver_groups.clone(),
+                users: resolved.approver_users.clone(),
+            },
+            admitted: Admitted {
+                groups: allowed.map(|a| a.groups.clone()).unwrap_or_default(),
+                users: allowed.map(|a| a.users.clone()).unwrap_or_default(),
+            },
+            max_concurrent_sessions: defaults::max_concurrent_sessions(
+                template.constraints.as_ref(),
+            ),
+            approval_reason: template
+                .approval_reason
+                .as_ref()
+                .map(defaults::approval_reason),
+            work: work(template, pod_template, resolved)?,
+            labels: resolved.labels.clone(),
+            annotations: resolved.annotations.clone(),
+        })
+    }
+}
+
+fn count(value: Option<i32>) -> u32 {
+    value.and_then(|v| u32::try_from(v).ok()).unwrap_or(0)
+}
+
+fn work(
+    template: &DebugSessionTemplateSpec,
+    pod_template: &DebugPodTemplateSpec,
+    resolved: &ResolvedRequest,
+) -> Result<Work, SnapshotError> {
+    let pod = pod_template
+        .template
+        .as_ref()
+        .ok_or(SnapshotError::Missing("resolvedPodTemplate.template"))?;
+    let kind = match resolved.workload_type.unwrap_or_default() {
+        WorkloadType::DaemonSet => WorkloadKind::DaemonSet,
+        WorkloadType::Deployment => WorkloadKind::Deployment,
+    };
+    Ok(Work::Workload(Box::new(Workload {
+        kind,
+        replicas: count(resolved.replicas),
+        pod: pod_source(pod)?,
+        overrides: template
+            .pod_overrides
+            .as_ref()
+            .map(overrides)
+            .unwrap_or_default(),
+        affinity: template.affinity_overrides.clone(),
+        tolerations: template.additional_tolerations.clone(),
+    })))
+}
+
+fn pod_source(pod: &PodTemplate) -> Result<PodSource, SnapshotError> {
+    let metadata = pod.metadata.clone().unwrap_or_default();
+    Ok(PodSource::Structured {
+        labels: metadata.labels,
+        annotations: metadata.annotations,
+        spec: serde_json::to_value(&pod.spec)?,
+    })
+}
+
+fn overrides(from: &pod_overrides::PodOverrides) -> PodOverrides {
+    let Some(spec) = &from.spec else {
+        return PodOverrides::default();
+    };
+    let container = |c: &pod_overrides::ContainerOverride| ContainerOverride {
+        name: c.name.clone(),
+        env: c.env.clone(),
+        resources: c.resources.clone(),
+        security_context: c.security_context.clone(),
+    };
+    PodOverrides {
+        host_network: spec.host_network,
+        host_pid: spec.host_pid,
+        host_ipc: spec.host_ipc,
+        containers: spec.containers.iter().map(container).collect(),
+    }
+}
+
+/// SHA-256 in lower-case hex over the canonical JSON: keys sorted, no white space, whatever serde_json's features are.
 #[must_use]
 pub fn digest(value: &serde_json::Value) -> String {
     let mut text = String::new();
     write_canonical(value, &mut text);
-    format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())))
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 fn write_canonical(value: &serde_json::Value, out: &mut String) {
@@ -131,23 +262,6 @@ fn write_canonical(value: &serde_json::Value, out: &mut String) {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
             out.push_str(&value.to_string())
         }
-    }
-}
-
-/// Durations as whole milliseconds.
-mod millis {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(duration: &Duration, s: S) -> Result<S::Ok, S::Error> {
-        u64::try_from(duration.as_millis())
-            .unwrap_or(u64::MAX)
-            .serialize(s)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
-        u64::deserialize(d).map(Duration::from_millis)
     }
 }
 

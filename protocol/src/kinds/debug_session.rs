@@ -22,7 +22,9 @@ pub use self::deployed::{
     DeployedResource, PodTemplateResourceStatus,
 };
 pub use self::operation::{CopiedPod, InjectedContainer, KubectlDebugStatus, NodeDebugPod};
-pub use self::participant::{Invitation, InvitedRole, Participant, Role};
+pub use self::participant::{
+    Invitation, InvitationApproval, InvitationApprovalState, InvitedRole, Participant, Role,
+};
 pub use self::resolved::{NamespaceTerms, ResolvedBinding, ResolvedRequest};
 use super::debug_pod_template::DebugPodTemplateSpec;
 use super::debug_session_template::DebugSessionTemplateSpec;
@@ -246,4 +248,7 @@ pub struct AgentReport {
     /// Time of the newest report by the agent's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<MicroTime>,
+    /// Time of its final report by its own clock: nothing more will come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<MicroTime>,
 }

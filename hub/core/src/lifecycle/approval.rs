@@ -4,8 +4,10 @@ use jiff::Timestamp;
 
 use super::{Declined, Verb, activate, end_failed, not_allowed};
 use crate::caller::Caller;
+use crate::clock::whole_second;
 use crate::refusal::{Class, Refusal, Violation};
-use crate::session::{Clearance, Decision, Session, State, Verdict};
+use crate::request::defaults::REASON_MAX;
+use crate::session::{Clearance, Decision, End, EndReason, Session, State, Verdict};
 
 /// Whether the catalogue of now still offers the session to its requester (S7). Made by
 /// [`crate::request::still_offered`].
@@ -73,8 +75,9 @@ pub(super) fn reject(
     session: Session,
     reason: Option<&str>,
     caller: &Caller,
-    at: Timestamp,
+    moment: Timestamp,
 ) -> Result<Session, Declined> {
+    let at = whole_second(moment);
     match session.state {
         State::PendingApproval => {
             check_reason(&session, reason, Verdict::Rejected)?;
@@ -84,14 +87,18 @@ pub(super) fn reject(
                 Some(reason) => format!("rejected by {by}: {reason}"),
                 None => format!("rejected by {by}"),
             };
+            let end = End {
+                reason: EndReason::Rejected,
+                by: Some(by),
+                at: moment,
+            };
             Ok(end_failed(
                 Session {
                     decision: Some(decision),
                     ..session
                 },
-                Some(by),
+                end,
                 message,
-                at,
             ))
         }
         State::Active(_) if session.has_waiting_invitations() => {
@@ -140,22 +147,16 @@ fn clear(mut session: Session, clearance: &Clearance) -> Session {
     session
 }
 
-/// Longest reason of a decision, in characters: a paragraph for the record.
-const MAX_REASON: usize = 2_000;
-
-/// No `approvalReason` block = no rule; `minLength` applies to a reason that is given or mandatory (D13).
+/// No `approvalReason` block = no rule but a bound; `minLength` applies to a reason that is given or mandatory (D13).
 fn check_reason(session: &Session, reason: Option<&str>, verdict: Verdict) -> Result<(), Declined> {
     let length = reason.map_or(0, |r| r.trim().chars().count());
-    if length > MAX_REASON {
-        return Err(constraint(
-            "reason",
-            "approvalReason.maxLength",
-            format!("has {length} characters; write at most {MAX_REASON}"),
-        ));
+    let rule = session.snapshot.terms.approval_reason.as_ref();
+    let max = rule.map_or(REASON_MAX, |r| r.max_length);
+    if length > max {
+        let message = format!("has {length} characters; write at most {max}");
+        return Err(constraint("reason", "approvalReason.maxLength", message));
     }
-    let Some(rule) = &session.snapshot.terms.approval_reason else {
-        return Ok(());
-    };
+    let Some(rule) = rule else { return Ok(()) };
     let (mandatory, name) = match verdict {
         Verdict::Approved => (rule.mandatory, "approvalReason.mandatory"),
         Verdict::Rejected => (

@@ -4,14 +4,15 @@ use jiff::Timestamp;
 
 use breakglass_protocol::limits::MAX_PEOPLE_PER_SESSION;
 use breakglass_protocol::person::check_person_name;
-use breakglass_protocol::wire::grant::Role;
 
 use super::approval::refused;
 use super::{Declined, Verb, not_allowed};
 use crate::access::Relation;
 use crate::caller::Caller;
 use crate::refusal::{Class, Refusal, Violation};
-use crate::session::{Clearance, Invitation, InvitedRole, Participant, Session, State, Verdict};
+use crate::session::{
+    Clearance, Invitation, InvitedRole, Participant, Role, Session, State, Verdict, covers,
+};
 use crate::snapshot::Requirement;
 
 /// Stays of one person in one session: enough for coming and going, too few to fill the record with.
@@ -52,7 +53,10 @@ pub(super) fn join(
     session.participants.push(Participant {
         identity: caller.identity.clone(),
         display_name: caller.display_name.clone(),
-        role: role.into(),
+        role: match role {
+            InvitedRole::Participant => Role::Participant,
+            InvitedRole::Viewer => Role::Viewer,
+        },
         joined_at: at,
         left_at: None,
     });
@@ -133,15 +137,15 @@ pub(super) fn invite(
     for user in users {
         let standing = session.invitations.iter().rev().find(|i| i.user == *user);
         // The same invitation again, or less than what stands: nothing is taken from anybody by inviting.
-        if standing
-            .is_some_and(|i| i.role >= role && !matches!(i.clearance, Clearance::Rejected { .. }))
-        {
+        if standing.is_some_and(|i| {
+            covers(i.role, role) && !matches!(i.clearance, Clearance::Rejected { .. })
+        }) {
             continue;
         }
         session.invitations.push(Invitation {
             user: user.clone(),
             role,
-            invited_by: caller.identity.name.clone(),
+            invited_by: caller.identity.clone(),
             invited_at: at,
             clearance: clearance.clone(),
         });
@@ -188,7 +192,7 @@ fn check_users(session: &Session, users: &[String], role: InvitedRole) -> Vec<Vi
                 "invite.name",
                 format!("the name {error}"),
             ));
-        } else if *user == session.requester.identity.name {
+        } else if *user == session.requester.name {
             violations.push(Violation::constraint(
                 field,
                 "invite.owner",

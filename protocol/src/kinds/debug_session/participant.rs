@@ -50,6 +50,34 @@ pub struct Invitation {
     /// Who invited them (S6).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invited_by_identity: Option<Identity>,
+    /// Only on invitations that were made after the session was approved (S5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<InvitationApproval>,
+}
+
+/// What approvers said of an invitation as participant; until then it lets in as viewer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InvitationApproval {
+    pub state: InvitationApprovalState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Time>,
+    /// Who decided (S6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by_identity: Option<Identity>,
+}
+
+/// How far an invitation's approval is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum InvitationApprovalState {
+    Waiting,
+    Approved,
+    Rejected,
 }
 
 /// What an invited person may become.

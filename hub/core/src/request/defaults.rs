@@ -1,0 +1,82 @@
+//! Every default of the product, once (D13). Spec 1 completes spec 4's.
+
+use std::time::Duration;
+
+use breakglass_protocol::kinds::constraints::Constraints;
+use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
+use breakglass_protocol::kinds::reasons::{ApprovalReason, RequestReason};
+use breakglass_protocol::wire::grant::Operations;
+
+use crate::snapshot::ApprovalReasonTerms;
+
+/// `constraints.defaultDuration`.
+const DEFAULT_DURATION: Duration = Duration::from_secs(3600);
+/// `constraints.maxDuration`.
+const MAX_DURATION: Duration = Duration::from_secs(4 * 3600);
+/// `constraints.maxConcurrentSessions`.
+const MAX_CONCURRENT_SESSIONS: u32 = 2;
+/// `requestReason.minLength`, `approvalReason.minLength`, in characters.
+const REASON_MIN: usize = 10;
+/// `requestReason.maxLength`, `approvalReason.maxLength`; also the bound where there is no such block.
+pub(crate) const REASON_MAX: usize = 1_000;
+
+/// `requestReason` with its defaults. Lengths in characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestReasonTerms {
+    pub(crate) mandatory: bool,
+    pub(crate) min_length: usize,
+    pub(crate) max_length: usize,
+}
+
+pub(crate) fn max_duration(constraints: Option<&Constraints>) -> Duration {
+    let given = constraints.and_then(|c| c.max_duration.as_ref());
+    given.map_or(MAX_DURATION, |d| d.duration())
+}
+
+/// Never over the maximum: a template that lowers only `maxDuration` below the default means that for both.
+pub(crate) fn default_duration(constraints: Option<&Constraints>) -> Duration {
+    let given = constraints.and_then(|c| c.default_duration.as_ref());
+    given
+        .map_or(DEFAULT_DURATION, |d| d.duration())
+        .min(max_duration(constraints))
+}
+
+pub(crate) fn max_concurrent_sessions(constraints: Option<&Constraints>) -> u32 {
+    let given = constraints.and_then(|c| c.max_concurrent_sessions);
+    given
+        .and_then(|n| u32::try_from(n).ok())
+        .unwrap_or(MAX_CONCURRENT_SESSIONS)
+}
+
+pub(crate) fn operations(given: Option<&AllowedPodOperations>) -> Operations {
+    let given = given.copied().unwrap_or_default();
+    Operations {
+        exec: given.exec.unwrap_or(true),
+        attach: given.attach.unwrap_or(true),
+        logs: given.logs.unwrap_or(false),
+        port_forward: given.port_forward.unwrap_or(true),
+    }
+}
+
+pub(crate) fn request_reason(given: &RequestReason) -> RequestReasonTerms {
+    RequestReasonTerms {
+        mandatory: given.mandatory.unwrap_or(false),
+        min_length: length(given.min_length, REASON_MIN),
+        max_length: length(given.max_length, REASON_MAX),
+    }
+}
+
+pub(crate) fn approval_reason(given: &ApprovalReason) -> ApprovalReasonTerms {
+    ApprovalReasonTerms {
+        mandatory: given.mandatory.unwrap_or(false),
+        mandatory_for_rejection: given.mandatory_for_rejection.unwrap_or(true),
+        min_length: length(given.min_length, REASON_MIN),
+        max_length: length(given.max_length, REASON_MAX),
+    }
+}
+
+fn length(given: Option<i32>, default: usize) -> usize {
+    given
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or(default)
+}
