@@ -1,21 +1,37 @@
 //! What no hub may exceed in this cluster (S9): set by the cluster's owner in the chart's `ceiling` values, closed
 //! where nothing is set.
 
-use breakglass_protocol::wire::grant::Grant;
+use breakglass_protocol::duration::{self, DurationText};
+use breakglass_protocol::labels;
+use breakglass_protocol::pattern::PatternSet;
+use breakglass_protocol::wire::grant::{Grant, Work};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::deadline::millis_between;
 use crate::workload::Rendered;
+
+mod image;
+mod pod;
+
+/// The session mode that this build deploys.
+const WORKLOAD_MODE: &str = "workload";
+/// How far the hub's clock may be ahead of this cluster's before a session of exactly the longest duration is refused.
+const CLOCK_DIFFERENCE_MS: u64 = 60_000;
 
 /// The cluster owner's limits; the chart writes them to `ceiling.yaml` of the agent's ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Ceiling {
-    /// Namespaces that sessions may use; `*` stands for any run of characters. Default: `breakglass-debug`.
+    /// Namespaces that sessions may use; globs. Default: `breakglass-debug`.
     pub namespaces: Vec<String>,
-    /// Images that session pods may run; patterns. Default: any (`*`); an empty list means none.
+    /// Images that session pods may run (S14): `*` never crosses `/`, a lone `*` is any. Default: any; an empty list
+    /// means none.
     pub images: Vec<String>,
-    /// Privileged containers, and what comes to the same (unmasked `/proc`, unconfined seccomp or AppArmor).
+    /// Privileged containers, and what comes to the same (unmasked `/proc`, unconfined seccomp or AppArmor, Windows
+    /// host processes).
     pub privileged: bool,
+    /// The node's network, and ports on the node (`hostPort`).
     pub host_network: bool,
     #[serde(rename = "hostPID")]
     pub host_pid: bool,
@@ -29,7 +45,7 @@ pub struct Ceiling {
     /// asks for it. `default` without a token is always permitted. Default: none.
     pub service_accounts: Vec<String>,
     /// Longest life of a session in this cluster, all renewals counted. Default: `8h`.
-    pub max_duration: String,
+    pub max_duration: DurationText,
     /// Session modes. Default: `workload`.
     pub modes: Vec<String>,
 }
@@ -37,7 +53,7 @@ pub struct Ceiling {
 impl Default for Ceiling {
     fn default() -> Self {
         Self {
-            namespaces: vec![breakglass_protocol::labels::DEFAULT_TARGET_NAMESPACE.to_owned()],
+            namespaces: vec![labels::DEFAULT_TARGET_NAMESPACE.to_owned()],
             images: vec!["*".to_owned()],
             privileged: false,
             host_network: false,
@@ -46,17 +62,22 @@ impl Default for Ceiling {
             host_paths: Vec::new(),
             capabilities: Vec::new(),
             service_accounts: Vec::new(),
-            max_duration: "8h".to_owned(),
-            modes: vec!["workload".to_owned()],
+            max_duration: default_duration(),
+            modes: vec![WORKLOAD_MODE.to_owned()],
         }
     }
 }
 
+/// Eight hours: a working day (S9).
+fn default_duration() -> DurationText {
+    DurationText::from(std::time::Duration::from_secs(8 * 3600))
+}
+
 /// What is wrong with a ceiling as written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("ceiling.{field}: {why}")]
+#[error("ceiling.{field} {why}")]
 pub struct CeilingError {
-    pub field: String,
+    pub field: &'static str,
     pub why: String,
 }
 
@@ -66,14 +87,47 @@ impl Ceiling {
     /// # Errors
     /// The first field that makes no sense. The agent must not start with it.
     pub fn check(&self) -> Result<(), CeilingError> {
+        let wrong = |field, why: String| Err(CeilingError { field, why });
+        if let Err(e) = PatternSet::new(&self.namespaces) {
+            return wrong("namespaces", e.to_string());
+        }
+        for pattern in &self.images {
+            if let Err(why) = image::check_pattern(pattern) {
+                return wrong("images", why);
+            }
+        }
+        for path in &self.host_paths {
+            if !path.starts_with('/') || !pod::is_plain_path(path) {
+                let why = format!("holds {path:?}; write an absolute path without \"..\"");
+                return wrong("hostPaths", why);
+            }
+        }
+        if self.max_duration.duration().is_zero() {
+            return wrong("maxDuration", "is zero; write for instance 8h".to_owned());
+        }
+        for mode in &self.modes {
+            if mode != WORKLOAD_MODE {
+                let why = format!("holds {mode:?}; this agent knows: {WORKLOAD_MODE}");
+                return wrong("modes", why);
+            }
+        }
         Ok(())
+    }
+
+    /// The latest end of a session that was first received then.
+    #[must_use]
+    pub fn latest_end(&self, received_at: Timestamp) -> Timestamp {
+        received_at
+            .checked_add(self.max_duration.duration())
+            .unwrap_or(Timestamp::MAX)
     }
 }
 
 /// One limit that a grant exceeds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{field} is {value}, but this cluster's ceiling permits {limit}; its owner can open it with the agent chart's value ceiling.{rule}"
+    "{field} is {value}, but this cluster's ceiling permits {limit}; its owner can open it with the agent chart's value \
+     ceiling.{rule}"
 )]
 pub struct CeilingRefusal {
     /// The field of the ceiling, as in the chart's values.
@@ -84,7 +138,8 @@ pub struct CeilingRefusal {
     pub limit: String,
 }
 
-/// Whether the grant stays within the ceiling.
+/// Whether the grant stays within the ceiling. `received_at` is its first receipt by this agent's clock: a hub cannot
+/// shift the longest duration by naming another start.
 ///
 /// # Errors
 /// Every limit that it exceeds.
@@ -92,12 +147,82 @@ pub fn judge_grant(
     ceiling: &Ceiling,
     grant: &Grant,
     rendered: &Rendered,
+    received_at: Timestamp,
 ) -> Result<(), Vec<CeilingRefusal>> {
-    let _ = (ceiling, rendered);
-    Err(vec![CeilingRefusal {
-        rule: "modes",
-        field: grant.session.clone(),
-        value: "a grant".to_owned(),
-        limit: "nothing yet".to_owned(),
-    }])
+    let mut refusals = Vec::new();
+    judge_mode(ceiling, grant, &mut refusals);
+    judge_namespace(ceiling, grant, &mut refusals);
+    judge_duration(ceiling, grant, received_at, &mut refusals);
+    match rendered.pod_spec() {
+        Some(spec) => pod::judge(ceiling, spec, &mut refusals),
+        None => refusals.push(CeilingRefusal {
+            rule: "modes",
+            field: "the workload".to_owned(),
+            value: "missing".to_owned(),
+            limit: "only sessions with one".to_owned(),
+        }),
+    }
+    if refusals.is_empty() {
+        Ok(())
+    } else {
+        Err(refusals)
+    }
 }
+
+fn judge_mode(ceiling: &Ceiling, grant: &Grant, refusals: &mut Vec<CeilingRefusal>) {
+    let mode = match grant.work {
+        Work::Workload(_) => WORKLOAD_MODE,
+    };
+    if !ceiling.modes.iter().any(|permitted| permitted == mode) {
+        refusals.push(CeilingRefusal {
+            rule: "modes",
+            field: "mode".to_owned(),
+            value: mode.to_owned(),
+            limit: listed(&ceiling.modes),
+        });
+    }
+}
+
+fn judge_namespace(ceiling: &Ceiling, grant: &Grant, refusals: &mut Vec<CeilingRefusal>) {
+    let permitted =
+        PatternSet::new(&ceiling.namespaces).is_ok_and(|set| set.matches(&grant.target_namespace));
+    if !permitted {
+        refusals.push(CeilingRefusal {
+            rule: "namespaces",
+            field: "targetNamespace".to_owned(),
+            value: grant.target_namespace.clone(),
+            limit: listed(&ceiling.namespaces),
+        });
+    }
+}
+
+fn judge_duration(
+    ceiling: &Ceiling,
+    grant: &Grant,
+    received_at: Timestamp,
+    refusals: &mut Vec<CeilingRefusal>,
+) {
+    let longest = u64::try_from(ceiling.max_duration.duration().as_millis()).unwrap_or(u64::MAX);
+    let asked = millis_between(grant.starts_at, grant.expires_at)
+        .max(millis_between(received_at, grant.expires_at));
+    if asked > longest.saturating_add(CLOCK_DIFFERENCE_MS) {
+        refusals.push(CeilingRefusal {
+            rule: "maxDuration",
+            field: "the session's duration".to_owned(),
+            value: duration::format(std::time::Duration::from_secs(asked / 1000)),
+            limit: ceiling.max_duration.to_string(),
+        });
+    }
+}
+
+/// A list for people.
+fn listed(values: &[String]) -> String {
+    if values.is_empty() {
+        "none".to_owned()
+    } else {
+        values.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests;
