@@ -14,8 +14,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use breakglass_agent_core::authorize::Freshness;
-use breakglass_agent_core::grants::GrantIndex;
 use breakglass_protocol::wire::to_hub::WebhookClient;
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -31,9 +29,7 @@ use self::certs::{CertError, CurrentCertificate, Refreshed, ServerNames, Webhook
 use self::server::{Endpoint, Server};
 use crate::clock::Clock;
 use crate::identity::WebhookKeys;
-
-/// Gives the newest index and how fresh it is. Called for every review: it must not wait.
-pub type Snapshot = Arc<dyn Fn() -> (Arc<GrantIndex>, Freshness) + Send + Sync>;
+use crate::published::Published;
 
 /// What the webhook needs.
 pub struct WebhookSettings {
@@ -41,7 +37,7 @@ pub struct WebhookSettings {
     pub keys: WebhookKeys,
     /// Names of the first server certificate; may be [`ServerNames::unknown`] until the Service was read.
     pub names: ServerNames,
-    pub snapshot: Snapshot,
+    pub published: Arc<Published>,
     pub clock: Clock,
     pub metrics: WebhookMetrics,
 }
@@ -192,7 +188,7 @@ pub fn spawn(
         .map_err(WebhookError::Thread)?;
     let called_at = Arc::new(AtomicI64::new(0));
     let endpoint = Endpoint::new(
-        settings.snapshot,
+        settings.published,
         settings.clock,
         settings.metrics,
         Arc::clone(&called_at),

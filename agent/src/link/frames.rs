@@ -100,7 +100,11 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
         let bytes = match message {
             Message::Binary(bytes) => bytes,
             // tungstenite answers pings by itself.
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
+                // A full queue holds frames, which tell the loop the same.
+                let _ = events.try_send(LinkEvent::Heard);
+                continue;
+            }
             Message::Close(_) => {
                 return Ended::lost("the hub closed the connection", Retry::Soon);
             }
@@ -186,4 +190,101 @@ fn closed_by_hub(close: &Close) -> Ended {
 
 fn socket_ended(error: &SocketError) -> Ended {
     Ended::lost(format!("the connection broke: {error}"), Retry::Soon)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use breakglass_protocol::ids::Revision;
+    use breakglass_protocol::wire::to_agent::SnapshotEnd;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::time::Instant;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    async fn pair() -> (WebSocketStream<DuplexStream>, WebSocketStream<DuplexStream>) {
+        let (agent, hub) = duplex(64 * 1024);
+        tokio::join!(
+            WebSocketStream::from_raw_socket(agent, Role::Client, None),
+            WebSocketStream::from_raw_socket(hub, Role::Server, None)
+        )
+    }
+
+    fn why(ended: Ended) -> (String, Retry) {
+        match ended {
+            Ended::Lost { why, retry } => (why, retry),
+            Ended::ByTheLoop => panic!("the loop did nothing"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hub_that_never_speaks_is_given_up_soon() {
+        let (agent, _hub) = pair().await;
+        let (_frames, mut outgoing) = mpsc::channel(1);
+        let (events, _events) = mpsc::channel(1);
+        let started = Instant::now();
+        let (why, retry) = why(run(agent, &mut outgoing, &events).await);
+        assert!(why.contains("silent"), "{why}");
+        assert_eq!(retry, Retry::Soon);
+        assert!(started.elapsed() >= HANDSHAKE_TIMEOUT);
+        assert!(started.elapsed() < HANDSHAKE_TIMEOUT + GOODBYE * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_keep_a_silent_link_and_their_absence_ends_it() {
+        let (agent, mut hub) = pair().await;
+        let (_frames, mut outgoing) = mpsc::channel(1);
+        let (events, mut heard) = mpsc::channel(64);
+        let started = Instant::now();
+        let link = tokio::spawn(async move { run(agent, &mut outgoing, &events).await });
+        let frame = ToAgent::SnapshotEnd(SnapshotEnd {
+            revision: Revision(1),
+        });
+        let bytes = codec::encode(&frame).unwrap();
+        hub.send(Message::Binary(bytes.into())).await.unwrap();
+        assert!(matches!(heard.recv().await, Some(LinkEvent::Frame(_))));
+        // For five minutes the hub only answers pings.
+        for ping in 1..=20 {
+            let message = hub.next().await.unwrap().unwrap();
+            assert!(message.is_ping(), "{message:?}");
+            assert_eq!(started.elapsed().as_secs(), ping * PING_INTERVAL.as_secs());
+            hub.flush().await.unwrap();
+            assert!(matches!(heard.recv().await, Some(LinkEvent::Heard)));
+        }
+        // Then it answers nothing any more.
+        let silent = Instant::now();
+        let (why, retry) = why(link.await.unwrap());
+        assert!(why.contains("45 s"), "{why}");
+        assert_eq!(retry, Retry::Soon);
+        assert_eq!(silent.elapsed().as_secs(), DEAD_AFTER.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hub_that_reads_nothing_blocks_neither_hearing_nor_the_end() {
+        let (agent, hub) = duplex(1024);
+        let (agent, mut hub) = tokio::join!(
+            WebSocketStream::from_raw_socket(agent, Role::Client, None),
+            WebSocketStream::from_raw_socket(hub, Role::Server, None)
+        );
+        let (frames, mut outgoing) = mpsc::channel(1);
+        let (events, mut heard) = mpsc::channel(1);
+        let link = tokio::spawn(async move { run(agent, &mut outgoing, &events).await });
+        let large = ToHub::Close(Close {
+            code: CloseCode::GoingAway,
+            message: "x".repeat(64 * 1024),
+            retry_after_ms: None,
+        });
+        frames.send(large.clone()).await.unwrap();
+        frames.send(large).await.unwrap();
+        let last = ToAgent::Close(Close {
+            code: CloseCode::Overloaded,
+            message: "you read too slowly".into(),
+            retry_after_ms: Some(3_000),
+        });
+        let bytes = codec::encode(&last).unwrap();
+        hub.send(Message::Binary(bytes.into())).await.unwrap();
+        assert!(matches!(heard.recv().await, Some(LinkEvent::Frame(_))));
+        let (why, retry) = why(link.await.unwrap());
+        assert!(why.contains("too slowly"), "{why}");
+        assert_eq!(retry, Retry::After(Duration::from_secs(3)));
+    }
 }

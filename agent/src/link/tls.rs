@@ -223,7 +223,10 @@ fn explain_alert(alert: AlertDescription, cluster: &str) -> Explained {
         AlertDescription::CertificateRequired => "it asks for a client certificate and got none",
         AlertDescription::CertificateRevoked => "this agent's certificate was revoked",
         AlertDescription::CertificateExpired => "this agent's certificate has expired",
-        AlertDescription::UnknownCA => "this agent's certificate is not from its CA",
+        // A hub that was set up anew has a CA of the old one's name but another key: the signature is wrong.
+        AlertDescription::UnknownCA | AlertDescription::DecryptError => {
+            "this agent's certificate is not from its CA"
+        }
         AlertDescription::BadCertificate
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnsupportedCertificate

@@ -24,8 +24,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
-use super::{Snapshot, WebhookMetrics, review};
+use super::{WebhookMetrics, review};
 use crate::clock::Clock;
+use crate::published::Published;
 
 /// Largest review: a token's groups are at most a few hundred names, and 128 KiB hold 600 of 200 bytes.
 const MAX_BODY: usize = 128 * 1024;
@@ -36,7 +37,7 @@ const MAX_CONNECTIONS: usize = 64;
 /// Handshakes at once, of all addresses: a handshake holds about 40 KiB.
 const MAX_HANDSHAKES: usize = 64;
 /// Handshakes at once of one address, so that one pod that stalls them leaves room for the API servers.
-const MAX_HANDSHAKES_PER_ADDRESS: usize = 8;
+const MAX_HANDSHAKES_PER_ADDRESS: usize = 16;
 /// A handshake is two round trips.
 const TLS_TIMEOUT: Duration = Duration::from_secs(3);
 /// Headers and body come in one packet; the API server itself gives up after its webhook timeout.
@@ -190,7 +191,7 @@ impl Drop for Place {
 
 /// The one endpoint: reads a review, judges it by the newest snapshot, answers.
 pub(super) struct Endpoint {
-    pub(super) snapshot: Snapshot,
+    pub(super) published: Arc<Published>,
     pub(super) clock: Clock,
     pub(super) metrics: WebhookMetrics,
     /// Seconds since 1970 of the last review; zero before the first.
@@ -211,13 +212,13 @@ enum Refusal {
 
 impl Endpoint {
     pub(super) fn new(
-        snapshot: Snapshot,
+        published: Arc<Published>,
         clock: Clock,
         metrics: WebhookMetrics,
         called_at: Arc<AtomicI64>,
     ) -> Self {
         Self {
-            snapshot,
+            published,
             clock,
             metrics,
             called_at,
@@ -273,7 +274,7 @@ impl Endpoint {
         let started = Instant::now();
         let facts = review::read(body).map_err(Refusal::Malformed)?;
         let now = self.clock.now();
-        let (index, freshness) = (self.snapshot)();
+        let (index, freshness) = self.published.snapshot();
         let verdict = authorize(&index, &facts, now, freshness);
         let answer = review::write(&verdict).map_err(Refusal::Answer)?;
         self.metrics

@@ -1,0 +1,6 @@
+//! The agent as a program: real sockets, real TLS, real files; a hub and an API server made by the tests.
+
+mod enrol;
+mod fake_hub;
+mod link;
+mod webhook;
