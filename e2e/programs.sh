@@ -45,7 +45,10 @@ BASE=k8s.io/component-base/version
 LDFLAGS="-s -w"
 K8S_LDFLAGS="$LDFLAGS -X $BASE.gitVersion=$K8S -X $BASE.gitMajor=1 -X $BASE.gitMinor=$MINOR"
 
-TODO=$(missing); TOTAL=$(wc -l <<<"$TODO"); N=0; START=$SECONDS
+TODO=$(missing)
+# Another run built it all while this one waited.
+[ -n "$TODO" ] || { echo "$DIR"; exit 0; }
+TOTAL=$(wc -l <<<"$TODO"); N=0; START=$SECONDS
 while read -r module package name; do
   N=$((N + 1)); SINCE=$SECONDS
   echo "building $name ($N/$TOTAL, ${SECONDS}s so far) with $VERSION …" >&2

@@ -8,7 +8,6 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -42,19 +41,6 @@ pub fn serve(port: u16, netns: &Path) -> Result<()> {
         })?;
     }
     Ok(())
-}
-
-/// Runs a command inside a network namespace, its mounts untouched.
-pub fn run_inside(netns: &Path, command: &mut Command) -> Result<std::process::Output> {
-    thread::scope(|scope| {
-        let inside = scope.spawn(|| {
-            enter(netns)?;
-            command.output().context("a command inside a namespace")
-        });
-        inside
-            .join()
-            .unwrap_or_else(|_| Err(anyhow::anyhow!("the thread inside the namespace panicked")))
-    })
 }
 
 /// Moves this thread, and those it starts later, into the namespace.

@@ -122,9 +122,9 @@ pub(crate) fn load(state: &StateDir, record: &Record, archive: &Path, name: &str
     write_mirror(state, record, &reference.host)?;
     // A copy, because a restarted registry is told again and the original may be gone by then.
     let kept = state.images().join(reference.file_name());
-    fs::create_dir_all(state.images())
-        .and_then(|()| fs::copy(archive, &kept))
-        .with_context(|| format!("image archive {}", archive.display()))?;
+    let bytes =
+        fs::read(archive).with_context(|| format!("image archive {}", archive.display()))?;
+    write_whole(&kept, &bytes)?;
     push(record, &kept, &reference)?;
     let mut offered = offered(state)?;
     offered.insert(name.to_owned(), kept);
