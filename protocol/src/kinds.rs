@@ -7,6 +7,7 @@
 pub mod access;
 pub mod audit;
 pub mod auxiliary;
+pub mod check;
 pub mod cluster;
 pub mod constraints;
 pub mod debug_pod_template;

@@ -22,4 +22,5 @@ pub mod limits;
 pub mod manifest;
 pub mod pattern;
 pub mod person;
+pub mod quantity;
 pub mod wire;

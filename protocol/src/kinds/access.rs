@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::Checks;
 use super::selector::LabelSelector;
 
 /// `allowed`: who may ask, and on which clusters. A block that names no group and no user is refused (S1).
@@ -48,4 +49,58 @@ pub struct AutoApproveFor {
     /// Globs of cluster names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<String>,
+}
+
+/// What an `allowed` block must name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AllowedOf {
+    /// People.
+    Template,
+    /// People or clusters: with clusters only, the people are the template's (S1).
+    Binding,
+}
+
+impl Allowed {
+    pub(super) fn check(&self, of: AllowedOf, checks: &mut Checks) {
+        let names_people = !(self.groups.is_empty() && self.users.is_empty());
+        let names_clusters = !self.clusters.is_empty() || self.cluster_selector.is_some();
+        match of {
+            AllowedOf::Template if !names_people => {
+                checks.refuse_here("names no user and no group, so nobody could ask; add groups or users");
+            }
+            AllowedOf::Binding if !names_people && !names_clusters => checks.refuse_here(
+                "names no user, no group and no cluster; remove it to use the template's, or fill it in",
+            ),
+            AllowedOf::Template | AllowedOf::Binding => {}
+        }
+        checks.groups("groups", &self.groups);
+        checks.people("users", &self.users);
+        checks.globs("clusters", &self.clusters);
+        checks.within_some(
+            "clusterSelector",
+            self.cluster_selector.as_ref(),
+            LabelSelector::check,
+        );
+    }
+}
+
+impl Approvers {
+    /// A block that names nobody would mean "no approval", which must not happen by leaving something out (S1).
+    pub(super) fn check(&self, checks: &mut Checks) {
+        if self.groups.is_empty() && self.users.is_empty() {
+            checks.refuse_here(
+                "names no user and no group; add those who decide, or remove the whole block",
+            );
+        }
+        checks.groups("groups", &self.groups);
+        checks.people("users", &self.users);
+        checks.within_some(
+            "autoApproveFor",
+            self.auto_approve_for.as_ref(),
+            |auto, checks| {
+                checks.groups("groups", &auto.groups);
+                checks.globs("clusters", &auto.clusters);
+            },
+        );
+    }
 }

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::Checks;
 use crate::duration::DurationText;
 
 /// `audit`.
@@ -67,4 +68,23 @@ pub enum AuditDestinationType {
     Breakglass,
     Kubernetes,
     Webhook,
+}
+
+impl Audit {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.within_each(
+            "destinations",
+            &self.destinations,
+            |destination, checks| match (destination.type_, &destination.url) {
+                (AuditDestinationType::Webhook, None) => {
+                    checks.refuse("url", "is needed for the type webhook")
+                }
+                (AuditDestinationType::Breakglass | AuditDestinationType::Kubernetes, Some(_)) => {
+                    checks.refuse("url", "has a meaning for the type webhook only; remove it");
+                }
+                (AuditDestinationType::Webhook, Some(_))
+                | (AuditDestinationType::Breakglass | AuditDestinationType::Kubernetes, None) => {}
+            },
+        );
+    }
 }

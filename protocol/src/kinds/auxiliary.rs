@@ -1,5 +1,6 @@
 //! Resources deployed beside the debug pods (spec 1 section 7).
 
+use super::check::Checks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -49,4 +50,41 @@ pub enum FailurePolicy {
     Ignore,
     /// The session goes on and says so.
     Warn,
+}
+
+impl AuxiliaryResource {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.not_blank("category", self.category.as_ref());
+        match (&self.template, &self.template_string) {
+            (Some(_), Some(_)) => {
+                checks.refuse_here("has both template and templateString; keep one of them")
+            }
+            (None, None) => {
+                checks.refuse_here("has neither template nor templateString; add one of them")
+            }
+            (Some(template), None) => {
+                checks.within("template", |checks| check_resource(template, checks))
+            }
+            (None, Some(_)) => checks.not_blank("templateString", self.template_string.as_ref()),
+        }
+    }
+}
+
+/// A structured resource says at least what it is.
+fn check_resource(template: &Map<String, Value>, checks: &mut Checks) {
+    for field in ["apiVersion", "kind"] {
+        match template.get(field) {
+            Some(Value::String(text)) if !text.is_empty() => {}
+            Some(_) => checks.refuse(field, "must be a text"),
+            None => checks.refuse(field, "is required: what resource is it?"),
+        }
+    }
+    match template
+        .get("metadata")
+        .and_then(|metadata| metadata.get("name"))
+    {
+        Some(Value::String(name)) if !name.is_empty() => {}
+        Some(_) => checks.within("metadata", |checks| checks.refuse("name", "must be a text")),
+        None => checks.within("metadata", |checks| checks.refuse("name", "is required")),
+    }
 }

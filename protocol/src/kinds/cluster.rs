@@ -1,5 +1,7 @@
 //! `Cluster`: a registered target cluster. Its spec and labels come from hub administrators only (S19).
 
+use super::check::{Checks, FieldError};
+use crate::person::is_unseen;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -119,4 +121,23 @@ pub struct AgentIdentity {
     pub fingerprint: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolled_at: Option<Time>,
+}
+
+impl Cluster {
+    /// Everything wrong with the fields that a schema cannot say.
+    #[must_use]
+    pub fn check(&self) -> Vec<FieldError> {
+        let mut checks = Checks::of_spec();
+        checks.within_some("userNames", self.spec.user_names.as_ref(), |names, checks| {
+            for (field, prefix) in [("prefix", &names.prefix), ("groupsPrefix", &names.groups_prefix)] {
+                if prefix.as_ref().is_some_and(|prefix| prefix.chars().any(is_unseen)) {
+                    checks.refuse(field, "holds a character that cannot be seen or changes how text reads; remove it");
+                }
+                if prefix.as_ref().is_some_and(|prefix| prefix.starts_with("system:")) {
+                    checks.refuse(field, "starts with \"system:\", which is Kubernetes's own");
+                }
+            }
+        });
+        checks.into_errors()
+    }
 }

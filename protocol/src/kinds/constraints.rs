@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::Checks;
 use crate::duration::DurationText;
 
 /// `constraints`.
@@ -40,5 +41,30 @@ impl Constraints {
     #[must_use]
     pub fn renewals(&self) -> Option<i32> {
         self.max_renewals.or(self.renewal_limit)
+    }
+}
+
+impl Constraints {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        for (field, duration) in [
+            ("maxDuration", &self.max_duration),
+            ("defaultDuration", &self.default_duration),
+        ] {
+            if duration.as_ref().is_some_and(|d| d.duration().is_zero()) {
+                checks.refuse(field, "is zero; a session needs some time");
+            }
+        }
+        if let (Some(default), Some(max)) = (&self.default_duration, &self.max_duration)
+            && default.duration() > max.duration()
+        {
+            checks.refuse(
+                "defaultDuration",
+                format_args!("{default} is longer than maxDuration {max}"),
+            );
+        }
+        checks.spellings(
+            ("maxRenewals", self.max_renewals.as_ref()),
+            ("renewalLimit", self.renewal_limit.as_ref()),
+        );
     }
 }

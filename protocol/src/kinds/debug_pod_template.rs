@@ -8,7 +8,9 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::{Checks, FieldError};
 use super::variables::DeployVariable;
+use super::variables::check_variables;
 
 /// A pod, structured (`template`) or as text to be rendered (`templateString`), never both.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -93,4 +95,91 @@ pub struct DebugPodTemplateStatus {
     /// Names of the session templates that use it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub used_by: Vec<String>,
+}
+
+impl DebugPodTemplate {
+    /// Everything wrong with the fields that a schema cannot say.
+    #[must_use]
+    pub fn check(&self) -> Vec<FieldError> {
+        let mut checks = Checks::of_spec();
+        self.spec.check(&mut checks);
+        checks.into_errors()
+    }
+}
+
+impl DebugPodTemplateSpec {
+    fn check(&self, checks: &mut Checks) {
+        match (&self.template, &self.template_string) {
+            (Some(_), Some(_)) => {
+                checks.refuse_here("has both template and templateString; keep one of them")
+            }
+            (None, None) => {
+                checks.refuse_here("has neither template nor templateString; add one of them")
+            }
+            (Some(_), None) | (None, Some(_)) => {}
+        }
+        checks.not_blank("templateString", self.template_string.as_ref());
+        checks.within_some("template", self.template.as_ref(), PodTemplate::check);
+        if self.template_engine.is_some() && self.template_string.is_none() {
+            checks.refuse(
+                "templateEngine",
+                "has a meaning with templateString only; remove it",
+            );
+        }
+        check_variables(&self.extra_deploy_variables, checks);
+    }
+}
+
+impl PodTemplate {
+    fn check(&self, checks: &mut Checks) {
+        checks.within_some("metadata", self.metadata.as_ref(), |metadata, checks| {
+            checks.labels("labels", &metadata.labels);
+            checks.annotations("annotations", &metadata.annotations);
+        });
+        checks.within("spec", |checks| check_pod(&self.spec, checks));
+    }
+}
+
+/// What a pod in a DaemonSet or Deployment must not have (D2), and what is plainly missing.
+fn check_pod(pod: &PodSpec, checks: &mut Checks) {
+    if pod.containers.is_empty() {
+        checks.refuse("containers", "is empty; a pod needs a container");
+    }
+    let init = pod.init_containers.as_deref().unwrap_or_default();
+    checks.unique(
+        "containers",
+        "name",
+        pod.containers.iter().map(|c| c.name.as_str()),
+    );
+    checks.unique(
+        "initContainers",
+        "name",
+        init.iter().map(|c| c.name.as_str()),
+    );
+    if pod.active_deadline_seconds.is_some() {
+        checks.refuse(
+            "activeDeadlineSeconds",
+            "is forbidden in a DaemonSet or Deployment; the session's end is set by constraints",
+        );
+    }
+    if pod
+        .restart_policy
+        .as_deref()
+        .is_some_and(|policy| policy != "Always")
+    {
+        checks.refuse(
+            "restartPolicy",
+            "must be Always in a DaemonSet or Deployment; remove it",
+        );
+    }
+    if pod
+        .ephemeral_containers
+        .as_ref()
+        .is_some_and(|list| !list.is_empty())
+    {
+        checks.refuse(
+            "ephemeralContainers",
+            "cannot be part of a new pod; make it an ordinary container",
+        );
+    }
 }

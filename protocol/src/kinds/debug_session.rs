@@ -26,6 +26,7 @@ pub use self::participant::{
     Invitation, InvitationApproval, InvitationApprovalState, InvitedRole, Participant, Role,
 };
 pub use self::resolved::{NamespaceTerms, ResolvedBinding, ResolvedRequest};
+use super::check::{Checks, FieldError};
 use super::debug_pod_template::DebugPodTemplateSpec;
 use super::debug_session_template::DebugSessionTemplateSpec;
 use super::pod_operations::AllowedPodOperations;
@@ -33,7 +34,7 @@ use super::reasons::{ApprovalReason, RequestReason};
 use super::references::BindingRef;
 use super::scheduling::SchedulingConstraints;
 use crate::duration::DurationText;
-use crate::person::Identity;
+use crate::person::{Identity, check_person_name};
 
 /// What was asked for. Never changes once created.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -251,4 +252,32 @@ pub struct AgentReport {
     /// Time of its final report by its own clock: nothing more will come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_at: Option<MicroTime>,
+}
+
+impl DebugSession {
+    /// Everything wrong with the fields that a schema cannot say. The status is the hub's own and not checked.
+    #[must_use]
+    pub fn check(&self) -> Vec<FieldError> {
+        let mut checks = Checks::of_spec();
+        let spec = &self.spec;
+        checks.dns_label("cluster", &spec.cluster);
+        checks.dns_label("templateRef", &spec.template_ref);
+        if let Err(error) = check_person_name(&spec.requested_by) {
+            checks.refuse("requestedBy", error);
+        }
+        checks.groups("userGroups", &spec.user_groups);
+        checks.people("invitedParticipants", &spec.invited_participants);
+        if let Some(name) = &spec.target_namespace {
+            checks.dns_label("targetNamespace", name);
+        }
+        if spec
+            .requested_duration
+            .as_ref()
+            .is_some_and(|d| d.duration().is_zero())
+        {
+            checks.refuse("requestedDuration", "is zero; a session needs some time");
+        }
+        checks.wanted_labels("nodeSelector", &spec.node_selector);
+        checks.into_errors()
+    }
 }

@@ -7,7 +7,9 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::access::AllowedOf;
 use super::access::{Allowed, Approvers};
+use super::check::{Checks, FieldError};
 use super::constraints::Constraints;
 use super::impersonation::Impersonation;
 use super::namespace_constraints::NamespaceConstraints;
@@ -175,4 +177,98 @@ pub struct ResolvedTemplate {
     pub display_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
+}
+
+impl DebugSessionClusterBinding {
+    /// Everything wrong with the fields that a schema cannot say.
+    #[must_use]
+    pub fn check(&self) -> Vec<FieldError> {
+        let mut checks = Checks::of_spec();
+        self.spec.check_reach(&mut checks);
+        self.spec.check_rules(&mut checks);
+        checks.into_errors()
+    }
+}
+
+impl DebugSessionClusterBindingSpec {
+    fn check_reach(&self, checks: &mut Checks) {
+        match (&self.template_ref, &self.template_selector) {
+            (Some(_), Some(_)) => {
+                checks.refuse_here("has both templateRef and templateSelector; keep one of them")
+            }
+            (None, None) => {
+                checks.refuse_here("has neither templateRef nor templateSelector; add one of them")
+            }
+            (Some(_), None) | (None, Some(_)) => {}
+        }
+        if self.clusters.is_empty() && self.cluster_selector.is_none() {
+            checks.refuse_here(
+                "has neither clusters nor clusterSelector, so it opens nothing; add one of them",
+            );
+        }
+        checks.within_some(
+            "templateSelector",
+            self.template_selector.as_ref(),
+            LabelSelector::check,
+        );
+        checks.within_some(
+            "clusterSelector",
+            self.cluster_selector.as_ref(),
+            LabelSelector::check,
+        );
+        checks.cluster_names("clusters", &self.clusters);
+        if let (Some(from), Some(until)) = (&self.effective_from, &self.expires_at)
+            && from >= until
+        {
+            checks.refuse(
+                "expiresAt",
+                "is not after effectiveFrom, so the binding would never hold",
+            );
+        }
+    }
+
+    fn check_rules(&self, checks: &mut Checks) {
+        checks.within_some("allowed", self.allowed.as_ref(), |allowed, checks| {
+            allowed.check(AllowedOf::Binding, checks);
+        });
+        checks.within_some("approvers", self.approvers.as_ref(), Approvers::check);
+        checks.within_some("constraints", self.constraints.as_ref(), Constraints::check);
+        checks.within_some(
+            "namespaceConstraints",
+            self.namespace_constraints.as_ref(),
+            NamespaceConstraints::check,
+        );
+        checks.within_some(
+            "schedulingConstraints",
+            self.scheduling_constraints.as_ref(),
+            SchedulingConstraints::check,
+        );
+        checks.within_some(
+            "schedulingOptions",
+            self.scheduling_options.as_ref(),
+            SchedulingOptions::check,
+        );
+        checks.within_some(
+            "impersonation",
+            self.impersonation.as_ref(),
+            Impersonation::check,
+        );
+        checks.within_some(
+            "notification",
+            self.notification.as_ref(),
+            Notification::check,
+        );
+        checks.within_some(
+            "requestReason",
+            self.request_reason.as_ref(),
+            RequestReason::check,
+        );
+        checks.within_some(
+            "approvalReason",
+            self.approval_reason.as_ref(),
+            ApprovalReason::check,
+        );
+        checks.labels("labels", &self.labels);
+        checks.annotations("annotations", &self.annotations);
+    }
 }

@@ -8,9 +8,11 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::access::AllowedOf;
 use super::access::{Allowed, Approvers};
 use super::audit::Audit;
 use super::auxiliary::AuxiliaryResource;
+use super::check::{Checks, FieldError};
 use super::constraints::Constraints;
 use super::impersonation::Impersonation;
 use super::kubectl_debug::KubectlDebug;
@@ -24,6 +26,7 @@ use super::references::NameRef;
 use super::scheduling::{SchedulingConstraints, SchedulingOptions};
 use super::terminal_sharing::TerminalSharing;
 use super::variables::DeployVariable;
+use super::variables::check_variables;
 use crate::duration::DurationText;
 
 /// Everything that sessions of one sort have in common. An absent field means its default (D13), never "off".
@@ -219,4 +222,141 @@ pub struct DebugSessionTemplateStatus {
     pub pod_template_resolved: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_session_count: Option<i64>,
+}
+
+impl DebugSessionTemplate {
+    /// Everything wrong with the fields that a schema cannot say.
+    #[must_use]
+    pub fn check(&self) -> Vec<FieldError> {
+        let mut checks = Checks::of_spec();
+        self.spec.check_pod_source(&mut checks);
+        self.spec.check_people(&mut checks);
+        self.spec.check_placement(&mut checks);
+        self.spec.check_extras(&mut checks);
+        checks.into_errors()
+    }
+}
+
+impl DebugSessionTemplateSpec {
+    fn check_pod_source(&self, checks: &mut Checks) {
+        let mode = self.mode.unwrap_or_default();
+        let runs_pods = match mode {
+            Mode::Workload | Mode::Hybrid => true,
+            Mode::KubectlDebug => false,
+        };
+        match (&self.pod_template_ref, &self.pod_template_string) {
+            (Some(_), Some(_)) => {
+                checks
+                    .refuse_here("has both podTemplateRef and podTemplateString; keep one of them");
+            }
+            (None, None) if runs_pods => {
+                checks.refuse_here(
+                    "needs podTemplateRef or podTemplateString, as it deploys pods of its own",
+                );
+            }
+            (Some(_), None) | (None, Some(_) | None) => {}
+        }
+        match (mode, &self.kubectl_debug) {
+            (Mode::KubectlDebug | Mode::Hybrid, None) => {
+                checks.refuse(
+                    "kubectlDebug",
+                    "is required in the modes kubectl-debug and hybrid",
+                );
+            }
+            (Mode::Workload, _) | (Mode::KubectlDebug | Mode::Hybrid, Some(_)) => {}
+        }
+        checks.not_blank("podTemplateString", self.pod_template_string.as_ref());
+        checks.not_blank("podOverridesTemplate", self.pod_overrides_template.as_ref());
+        checks.within_some(
+            "podOverrides",
+            self.pod_overrides.as_ref(),
+            PodOverrides::check,
+        );
+        checks.within_some(
+            "kubectlDebug",
+            self.kubectl_debug.as_ref(),
+            KubectlDebug::check,
+        );
+    }
+
+    fn check_people(&self, checks: &mut Checks) {
+        checks.within_some("allowed", self.allowed.as_ref(), |allowed, checks| {
+            allowed.check(AllowedOf::Template, checks);
+        });
+        checks.within_some("approvers", self.approvers.as_ref(), Approvers::check);
+        checks.within_some("constraints", self.constraints.as_ref(), Constraints::check);
+        checks.within_some(
+            "requestReason",
+            self.request_reason.as_ref(),
+            RequestReason::check,
+        );
+        checks.within_some(
+            "approvalReason",
+            self.approval_reason.as_ref(),
+            ApprovalReason::check,
+        );
+        checks.within_some(
+            "notification",
+            self.notification.as_ref(),
+            Notification::check,
+        );
+        checks.within_some(
+            "terminalSharing",
+            self.terminal_sharing.as_ref(),
+            TerminalSharing::check,
+        );
+        check_variables(&self.extra_deploy_variables, checks);
+    }
+
+    fn check_placement(&self, checks: &mut Checks) {
+        if let Some(name) = &self.target_namespace {
+            checks.dns_label("targetNamespace", name);
+        }
+        checks.within_some(
+            "schedulingConstraints",
+            self.scheduling_constraints.as_ref(),
+            SchedulingConstraints::check,
+        );
+        checks.within_some(
+            "schedulingOptions",
+            self.scheduling_options.as_ref(),
+            SchedulingOptions::check,
+        );
+        checks.within_some(
+            "namespaceConstraints",
+            self.namespace_constraints.as_ref(),
+            NamespaceConstraints::check,
+        );
+        checks.within_some(
+            "impersonation",
+            self.impersonation.as_ref(),
+            Impersonation::check,
+        );
+    }
+
+    fn check_extras(&self, checks: &mut Checks) {
+        checks.labels("labels", &self.labels);
+        checks.annotations("annotations", &self.annotations);
+        let names = self.auxiliary_resources.iter().map(|r| r.name.as_str());
+        checks.unique("auxiliaryResources", "name", names);
+        checks.within_each(
+            "auxiliaryResources",
+            &self.auxiliary_resources,
+            AuxiliaryResource::check,
+        );
+        checks.within_some("audit", self.audit.as_ref(), Audit::check);
+        checks.within_some(
+            "resourceQuota",
+            self.resource_quota.as_ref(),
+            SessionQuota::check,
+        );
+        let workload = self.workload_type.unwrap_or_default();
+        checks.within_some(
+            "podDisruptionBudget",
+            self.pod_disruption_budget.as_ref(),
+            |budget, checks| {
+                budget.check(workload, checks);
+            },
+        );
+    }
 }

@@ -7,6 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::{Checks, FieldError};
 use super::debug_session_template::FailMode;
 use super::impersonation::ImpersonationMode;
 use super::namespace_filter::NamespaceFilter;
@@ -221,4 +222,86 @@ pub struct DenyPolicyStatus {
     pub conditions: Vec<Condition>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+}
+
+impl DenyPolicy {
+    /// Everything wrong with the fields that a schema cannot say.
+    #[must_use]
+    pub fn check(&self) -> Vec<FieldError> {
+        let mut checks = Checks::of_spec();
+        let spec = &self.spec;
+        if spec.rules.is_empty()
+            && spec.impersonation_rules.is_empty()
+            && spec.pod_security_rules.is_none()
+        {
+            checks.refuse(
+                "rules",
+                "is empty, so the policy refuses nothing; add a rule",
+            );
+        }
+        checks.within_some("appliesTo", spec.applies_to.as_ref(), |scope, checks| {
+            checks.globs("clusters", &scope.clusters);
+        });
+        checks.within_each("rules", &spec.rules, DenyRule::check);
+        checks.within_each(
+            "impersonationRules",
+            &spec.impersonation_rules,
+            |rule, checks| {
+                checks.within_some(
+                    "namespaces",
+                    rule.namespaces.as_ref(),
+                    NamespaceFilter::check,
+                );
+            },
+        );
+        checks.within_some(
+            "podSecurityRules",
+            spec.pod_security_rules.as_ref(),
+            |rules, checks| {
+                checks.within_some(
+                    "exemptions",
+                    rules.exemptions.as_ref(),
+                    |exemptions, checks| {
+                        checks.within_some(
+                            "namespaces",
+                            exemptions.namespaces.as_ref(),
+                            NamespaceFilter::check,
+                        );
+                        checks.wanted_labels("podLabels", &exemptions.pod_labels);
+                    },
+                );
+            },
+        );
+        checks.into_errors()
+    }
+}
+
+impl DenyRule {
+    fn check(&self, checks: &mut Checks) {
+        for (field, words) in [
+            ("verbs", &self.verbs),
+            ("apiGroups", &self.api_groups),
+            ("resources", &self.resources),
+        ] {
+            if words.is_empty() {
+                checks.refuse(
+                    field,
+                    "is empty, so the rule refuses nothing; write \"*\" for all",
+                );
+            }
+        }
+        for (field, words) in [("verbs", &self.verbs), ("resources", &self.resources)] {
+            if words.iter().any(String::is_empty) {
+                checks.refuse(
+                    field,
+                    "holds an empty word; remove it or write \"*\" for all",
+                );
+            }
+        }
+        checks.within_some(
+            "namespaces",
+            self.namespaces.as_ref(),
+            NamespaceFilter::check,
+        );
+    }
 }

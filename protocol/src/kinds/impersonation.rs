@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::check::Checks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,4 +51,17 @@ pub enum ImpersonationMode {
     ArbitraryNode,
     AssociatedNode,
     Legacy,
+}
+
+impl Impersonation {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.within_some(
+            "serviceAccountRef",
+            self.service_account_ref.as_ref(),
+            |reference, checks| {
+                checks.dns_label("namespace", &reference.namespace);
+                checks.not_blank("name", Some(&reference.name));
+            },
+        );
+    }
 }

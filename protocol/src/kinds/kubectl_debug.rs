@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::Checks;
 use super::namespace_filter::NamespaceFilter;
 use crate::duration::DurationText;
 
@@ -100,4 +101,52 @@ pub struct HostNamespaces {
     /// Absent: false.
     #[serde(default, rename = "hostIPC", skip_serializing_if = "Option::is_none")]
     pub host_ipc: Option<bool>,
+}
+
+impl KubectlDebug {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.within_some(
+            "ephemeralContainers",
+            self.ephemeral_containers.as_ref(),
+            |settings, checks| {
+                check_namespaces(
+                    settings.allowed_namespaces.as_ref(),
+                    settings.denied_namespaces.as_ref(),
+                    checks,
+                );
+                checks.image_globs("allowedImages", settings.allowed_images.as_ref());
+            },
+        );
+        checks.within_some("podCopy", self.pod_copy.as_ref(), |settings, checks| {
+            check_namespaces(
+                settings.allowed_namespaces.as_ref(),
+                settings.denied_namespaces.as_ref(),
+                checks,
+            );
+            if let Some(name) = &settings.target_namespace {
+                checks.dns_label("targetNamespace", name);
+            }
+            checks.labels("labels", &settings.labels);
+            if settings
+                .ttl
+                .as_ref()
+                .is_some_and(|ttl| ttl.duration().is_zero())
+            {
+                checks.refuse("ttl", "is zero; a copy needs some time");
+            }
+        });
+        checks.within_some("nodeDebug", self.node_debug.as_ref(), |settings, checks| {
+            checks.image_globs("allowedImages", settings.allowed_images.as_ref());
+            checks.wanted_labels("nodeSelector", &settings.node_selector);
+        });
+    }
+}
+
+fn check_namespaces(
+    allowed: Option<&NamespaceFilter>,
+    denied: Option<&NamespaceFilter>,
+    checks: &mut Checks,
+) {
+    checks.within_some("allowedNamespaces", allowed, NamespaceFilter::check);
+    checks.within_some("deniedNamespaces", denied, NamespaceFilter::check);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::Checks;
 use super::namespace_filter::NamespaceFilter;
 
 /// `namespaceConstraints`. Denied wins over allowed.
@@ -76,5 +77,42 @@ fn either_spelling(
             patterns: patterns.clone(),
             selector_terms: filter.selector_terms.clone(),
         }),
+    }
+}
+
+impl NamespaceConstraints {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        if let Some(name) = &self.default_namespace {
+            checks.dns_label("defaultNamespace", name);
+        }
+        if self.allow_user_namespace == Some(true) && self.deny_user_namespace == Some(true) {
+            checks.refuse(
+                "denyUserNamespace",
+                "cannot be true together with allowUserNamespace; keep one of them",
+            );
+        }
+        for (field, filter, short, patterns) in [
+            (
+                "allowedNamespaces",
+                &self.allowed_namespaces,
+                "allowedPatterns",
+                &self.allowed_patterns,
+            ),
+            (
+                "deniedNamespaces",
+                &self.denied_namespaces,
+                "deniedPatterns",
+                &self.denied_patterns,
+            ),
+        ] {
+            checks.within_some(field, filter.as_ref(), NamespaceFilter::check);
+            checks.globs(short, patterns.as_deref().unwrap_or_default());
+            let long = filter.as_ref().map(|filter| &filter.patterns);
+            checks.spellings(
+                (&format!("{field}.patterns"), long),
+                (short, patterns.as_ref()),
+            );
+        }
+        checks.labels("namespaceLabels", &self.namespace_labels);
     }
 }

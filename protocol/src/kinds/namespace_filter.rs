@@ -9,6 +9,7 @@ use serde::de::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::check::Checks;
 use super::selector::LabelSelector;
 
 /// Matches a namespace if any pattern or any selector term does. A plain list of strings is accepted and means
@@ -91,5 +92,12 @@ impl JsonSchema for NamespaceFilter {
             "description": "Globs of namespace names (a plain list), or an object with patterns and selectorTerms.",
             "x-list-or-object": object,
         })
+    }
+}
+
+impl NamespaceFilter {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.globs("patterns", &self.patterns);
+        checks.within_each("selectorTerms", &self.selector_terms, LabelSelector::check);
     }
 }

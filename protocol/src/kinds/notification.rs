@@ -1,5 +1,6 @@
 //! Who is told of what happens to a session.
 
+use super::check::Checks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,4 +38,18 @@ pub struct ExcludedRecipients {
     pub groups: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
+}
+
+impl Notification {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.groups("additionalRecipients", &self.additional_recipients);
+        checks.within_some(
+            "excludedRecipients",
+            self.excluded_recipients.as_ref(),
+            |excluded, checks| {
+                checks.groups("groups", &excluded.groups);
+                checks.people("users", &excluded.users);
+            },
+        );
+    }
 }

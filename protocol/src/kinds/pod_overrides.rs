@@ -1,5 +1,6 @@
 //! What a session template changes on its pod template.
 
+use super::check::Checks;
 use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements, SecurityContext};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,4 +39,16 @@ pub struct ContainerOverride {
     pub resources: Option<ResourceRequirements>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvVar>,
+}
+
+impl PodOverrides {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.within_some("spec", self.spec.as_ref(), |spec, checks| {
+            checks.unique(
+                "containers",
+                "name",
+                spec.containers.iter().map(|c| c.name.as_str()),
+            );
+        });
+    }
 }

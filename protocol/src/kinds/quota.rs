@@ -1,5 +1,8 @@
 //! What one session may use, and how its pods are protected.
 
+use super::check::Checks;
+use super::debug_session_template::WorkloadType;
+use crate::quantity::Quantity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,4 +43,43 @@ pub struct SessionDisruptionBudget {
     #[schemars(range(min = 0))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<i32>,
+}
+
+impl SessionQuota {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        for (field, text) in [
+            ("maxCPU", &self.max_cpu),
+            ("maxMemory", &self.max_memory),
+            ("maxStorage", &self.max_storage),
+        ] {
+            match text.as_deref().map(Quantity::parse) {
+                Some(Err(error)) => checks.refuse(field, error),
+                Some(Ok(quantity)) if quantity.nanos() <= 0 => {
+                    checks.refuse(field, "must be more than zero")
+                }
+                Some(Ok(_)) | None => {}
+            }
+        }
+    }
+}
+
+impl SessionDisruptionBudget {
+    /// The disruption controller knows no scale of a DaemonSet, so `maxUnavailable` would never be met there (D9).
+    pub(super) fn check(&self, workload: WorkloadType, checks: &mut Checks) {
+        match (self.min_available, self.max_unavailable, workload) {
+            (Some(_), Some(_), _) => {
+                checks.refuse_here("has both minAvailable and maxUnavailable; keep one of them")
+            }
+            (None, None, _) if self.enabled == Some(true) => {
+                checks.refuse_here(
+                    "is enabled but has neither minAvailable nor maxUnavailable; add one of them",
+                );
+            }
+            (None, Some(_), WorkloadType::DaemonSet) => checks.refuse(
+                "maxUnavailable",
+                "does not work for a DaemonSet, which has no scale; use minAvailable",
+            ),
+            (_, _, WorkloadType::DaemonSet | WorkloadType::Deployment) => {}
+        }
+    }
 }

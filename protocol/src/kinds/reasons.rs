@@ -1,5 +1,6 @@
 //! What must be said when a session is asked for or decided on. No block = no rule (D13).
 
+use super::check::Checks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,4 +51,27 @@ pub struct ApprovalReason {
     /// Offered to the approver.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suggested_reasons: Vec<String>,
+}
+
+impl RequestReason {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        check_lengths(self.min_length, self.max_length, checks);
+    }
+}
+
+impl ApprovalReason {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        check_lengths(self.min_length, self.max_length, checks);
+    }
+}
+
+fn check_lengths(min: Option<i32>, max: Option<i32>, checks: &mut Checks) {
+    if let (Some(min), Some(max)) = (min, max)
+        && min > max
+    {
+        checks.refuse(
+            "minLength",
+            format_args!("{min} is more than maxLength {max}; no reason could be given"),
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::check::Checks;
 use k8s_openapi::api::core::v1::{
     NodeSelector, PodAffinityTerm, PreferredSchedulingTerm, Toleration, TopologySpreadConstraint,
     WeightedPodAffinityTerm,
@@ -70,4 +71,47 @@ pub struct SchedulingOption {
     pub allowed_groups: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_users: Vec<String>,
+}
+
+impl SchedulingConstraints {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.wanted_labels("nodeSelector", &self.node_selector);
+        checks.globs("deniedNodes", &self.denied_nodes);
+        let valued = self.denied_node_labels.iter().map(|(key, value)| {
+            let value = if value == "*" { "" } else { value };
+            (key.clone(), value.to_owned())
+        });
+        checks.wanted_labels("deniedNodeLabels", &valued.collect());
+    }
+}
+
+impl SchedulingOptions {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.unique(
+            "options",
+            "name",
+            self.options.iter().map(|o| o.name.as_str()),
+        );
+        let defaults = self
+            .options
+            .iter()
+            .filter(|o| o.default == Some(true))
+            .count();
+        if defaults > 1 {
+            checks.refuse(
+                "options",
+                format_args!("{defaults} options are the default; at most one can be"),
+            );
+        }
+        checks.within_each("options", &self.options, |option, checks| {
+            checks.not_blank("displayName", Some(&option.display_name));
+            checks.groups("allowedGroups", &option.allowed_groups);
+            checks.people("allowedUsers", &option.allowed_users);
+            checks.within_some(
+                "schedulingConstraints",
+                option.scheduling_constraints.as_ref(),
+                SchedulingConstraints::check,
+            );
+        });
+    }
 }

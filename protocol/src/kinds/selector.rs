@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::check::{Checks, check_label_key, check_label_value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,4 +38,52 @@ pub enum SelectorOperator {
     NotIn,
     Exists,
     DoesNotExist,
+}
+
+impl LabelSelector {
+    /// An empty selector would select everything, which nobody writes on purpose where a glob can say it.
+    pub(super) fn check(&self, checks: &mut Checks) {
+        if self.is_empty() {
+            checks.refuse_here(
+                "selects everything; name a label, or use the pattern \"*\" for everything",
+            );
+        }
+        checks.wanted_labels("matchLabels", &self.match_labels);
+        checks.within_each(
+            "matchExpressions",
+            &self.match_expressions,
+            LabelRequirement::check,
+        );
+    }
+}
+
+impl LabelRequirement {
+    fn check(&self, checks: &mut Checks) {
+        if let Err(message) = check_label_key(&self.key) {
+            checks.refuse("key", message);
+        }
+        match (self.operator, self.values.is_empty()) {
+            (SelectorOperator::In | SelectorOperator::NotIn, true) => {
+                checks.refuse(
+                    "values",
+                    "needs at least one value with the operators In and NotIn",
+                );
+            }
+            (SelectorOperator::Exists | SelectorOperator::DoesNotExist, false) => {
+                checks.refuse(
+                    "values",
+                    "must be empty with the operators Exists and DoesNotExist",
+                );
+            }
+            (SelectorOperator::In | SelectorOperator::NotIn, false)
+            | (SelectorOperator::Exists | SelectorOperator::DoesNotExist, true) => {}
+        }
+        if let Some(message) = self
+            .values
+            .iter()
+            .find_map(|value| check_label_value(value).err())
+        {
+            checks.refuse("values", message);
+        }
+    }
 }

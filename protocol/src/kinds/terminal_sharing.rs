@@ -1,5 +1,6 @@
 //! One terminal for several people (spec 1 section 10).
 
+use super::check::Checks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,4 +41,14 @@ pub enum TerminalProvider {
     #[default]
     Tmux,
     Screen,
+}
+
+impl TerminalSharing {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.spellings(
+            ("provider", self.provider.as_ref()),
+            ("method", self.method.as_ref()),
+        );
+        checks.people("readOnlyParticipants", &self.read_only_participants);
+    }
 }

@@ -1,5 +1,7 @@
 //! Typed inputs that a requester fills in and templates read as `.vars`.
 
+use super::check::Checks;
+use crate::quantity::Quantity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -100,4 +102,191 @@ pub struct VariableValidation {
     #[schemars(range(min = 1))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_items: Option<i32>,
+}
+
+/// Checks a whole `extraDeployVariables` list of the object that `checks` stands in.
+pub(super) fn check_variables(variables: &[DeployVariable], checks: &mut Checks) {
+    const FIELD: &str = "extraDeployVariables";
+    checks.unique(FIELD, "name", variables.iter().map(|v| v.name.as_str()));
+    checks.within_each(FIELD, variables, DeployVariable::check);
+}
+
+/// Longest `pattern`: compiled in microseconds, and longer ones nobody can read.
+const MAX_REGEX_BYTES: usize = 1024;
+/// Compiled size of a `pattern`: stops repetitions of repetitions.
+const MAX_REGEX_SIZE: usize = 256 * 1024;
+
+/// Compiles a variable's `pattern`. It matches whole values (S13), whatever it is.
+///
+/// # Errors
+/// Why it is not a regular expression, worded to follow the field's name.
+pub fn compile_value_pattern(pattern: &str) -> Result<regex::Regex, String> {
+    if pattern.len() > MAX_REGEX_BYTES {
+        return Err(format!("is longer than {MAX_REGEX_BYTES} bytes"));
+    }
+    regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
+        .size_limit(MAX_REGEX_SIZE)
+        .build()
+        .map_err(|_| {
+            // The error of the wrapped pattern would show a pattern that nobody wrote.
+            match regex::RegexBuilder::new(pattern)
+                .size_limit(MAX_REGEX_SIZE)
+                .build()
+            {
+                Err(regex::Error::CompiledTooBig(_)) => {
+                    "is too complex: fewer or smaller repetitions".to_owned()
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    let why = text.rsplit("error: ").next().unwrap_or_default();
+                    format!("{pattern:?} is not a regular expression: {}", why.trim())
+                }
+                Ok(_) => format!("{pattern:?} is not a regular expression"),
+            }
+        })
+}
+
+impl DeployVariable {
+    fn check(&self, checks: &mut Checks) {
+        let input = self.input_type.unwrap_or_default();
+        checks.groups("allowedGroups", &self.allowed_groups);
+        match (input, self.options.is_empty()) {
+            (InputType::Select | InputType::MultiSelect, true) => {
+                checks.refuse("options", "needs at least one option for this inputType");
+            }
+            (
+                InputType::Boolean | InputType::Text | InputType::Number | InputType::StorageSize,
+                false,
+            ) => {
+                checks.refuse(
+                    "options",
+                    "has a meaning for the inputTypes select and multiSelect only; remove it",
+                );
+            }
+            (InputType::Select | InputType::MultiSelect, false)
+            | (
+                InputType::Boolean | InputType::Text | InputType::Number | InputType::StorageSize,
+                true,
+            ) => {}
+        }
+        checks.unique(
+            "options",
+            "value",
+            self.options.iter().map(|o| o.value.as_str()),
+        );
+        checks.within_each("options", &self.options, |option, checks| {
+            checks.groups("allowedGroups", &option.allowed_groups);
+        });
+        if let Some(default) = &self.default
+            && let Err(message) = self.check_default(input, default)
+        {
+            checks.refuse("default", message);
+        }
+        checks.within_some(
+            "validation",
+            self.validation.as_ref(),
+            VariableValidation::check,
+        );
+    }
+
+    fn check_default(&self, input: InputType, default: &Value) -> Result<(), String> {
+        let option = |value: &Value| {
+            let text = value.as_str().ok_or("must be the value of an option")?;
+            if self.options.iter().any(|option| option.value == text) {
+                Ok(())
+            } else {
+                Err(format!("{text:?} is not the value of an option"))
+            }
+        };
+        match (input, default) {
+            (InputType::Boolean, Value::Bool(_)) => Ok(()),
+            (InputType::Boolean, Value::String(text))
+                if matches!(text.as_str(), "true" | "false") =>
+            {
+                Ok(())
+            }
+            (InputType::Boolean, _) => {
+                Err("must be true or false, as the inputType is boolean".to_owned())
+            }
+            (InputType::Text, Value::String(_)) => Ok(()),
+            (InputType::Text, _) => Err("must be a text, as the inputType is text".to_owned()),
+            (InputType::Number, Value::Number(_)) => Ok(()),
+            (InputType::Number, Value::String(text))
+                if text.parse::<f64>().is_ok_and(f64::is_finite) =>
+            {
+                Ok(())
+            }
+            (InputType::Number, _) => {
+                Err("must be a number, as the inputType is number".to_owned())
+            }
+            (InputType::StorageSize, Value::String(text)) => Quantity::parse(text)
+                .map(|_| ())
+                .map_err(|error| error.to_string()),
+            (InputType::StorageSize, Value::Number(_)) => Ok(()),
+            (InputType::StorageSize, _) => Err("must be a quantity such as 10Gi".to_owned()),
+            (InputType::Select, value) => option(value),
+            (InputType::MultiSelect, Value::Array(values)) => values.iter().try_for_each(option),
+            (InputType::MultiSelect, Value::String(text)) => text
+                .split(',')
+                .try_for_each(|part| option(&Value::from(part.trim()))),
+            (InputType::MultiSelect, _) => {
+                Err("must be a list of the values of options".to_owned())
+            }
+        }
+    }
+}
+
+impl VariableValidation {
+    fn check(&self, checks: &mut Checks) {
+        for (min_field, min, max_field, max) in [
+            ("minLength", self.min_length, "maxLength", self.max_length),
+            ("minItems", self.min_items, "maxItems", self.max_items),
+        ] {
+            if let (Some(min), Some(max)) = (min, max)
+                && min > max
+            {
+                checks.refuse(
+                    min_field,
+                    format_args!("{min} is more than {max_field} {max}"),
+                );
+            }
+        }
+        let number = |text: &str| match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(number),
+            Ok(_) | Err(_) => Err(format!("{text:?} is not a number")),
+        };
+        let storage = |text: &str| Quantity::parse(text).map_err(|error| error.to_string());
+        check_bounds(("min", &self.min), ("max", &self.max), number, checks);
+        check_bounds(
+            ("minStorage", &self.min_storage),
+            ("maxStorage", &self.max_storage),
+            storage,
+            checks,
+        );
+        if let Some(Err(message)) = self.pattern.as_deref().map(compile_value_pattern) {
+            checks.refuse("pattern", message);
+        }
+    }
+}
+
+fn check_bounds<T: PartialOrd>(
+    (min_field, min): (&str, &Option<String>),
+    (max_field, max): (&str, &Option<String>),
+    read: impl Fn(&str) -> Result<T, String>,
+    checks: &mut Checks,
+) {
+    let mut bound = |field: &str, text: &Option<String>| match text.as_deref().map(&read) {
+        Some(Ok(bound)) => Some(bound),
+        Some(Err(message)) => {
+            checks.refuse(field, message);
+            None
+        }
+        None => None,
+    };
+    let (low, high) = (bound(min_field, min), bound(max_field, max));
+    if let (Some(low), Some(high)) = (low, high)
+        && low > high
+    {
+        checks.refuse(min_field, format_args!("is more than {max_field}"));
+    }
 }
