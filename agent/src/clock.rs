@@ -34,6 +34,12 @@ impl Clock {
         }
     }
 
+    /// What the monotonic clock showed at `instant`.
+    #[must_use]
+    pub fn monotonic(&self, instant: Instant) -> Duration {
+        instant.saturating_duration_since(self.start)
+    }
+
     /// The instant at which the monotonic clock shows `at`, for timers.
     #[must_use]
     pub fn instant(&self, at: Duration) -> Instant {

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use breakglass_protocol::ids::ClusterName;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The agent's identity as stored. Its `Debug` shows no key.
@@ -22,6 +23,9 @@ pub struct Identity {
     /// The join token that this identity came from, so that a token which is still mounted is not redeemed again.
     pub token_id: String,
     pub webhook: WebhookKeys,
+    /// End of the newest client certificate that was signed for the API server, for the cluster's status.
+    #[serde(default)]
+    pub webhook_client_expires_at: Option<Timestamp>,
     /// Authenticates journal records (S19).
     pub journal_key: JournalKey,
 }
@@ -97,6 +101,7 @@ mod tests {
                 ca_key_pem: "TOPSECRET-2".into(),
                 ca_certificate_pem: String::new(),
             },
+            webhook_client_expires_at: None,
             journal_key: JournalKey::new([7; 32]),
         };
         let shown = format!(

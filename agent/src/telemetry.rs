@@ -194,16 +194,22 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     response
 }
 
-/// Serves health and metrics for ever.
+/// Takes the address of the health listener, so that a wrong one ends the program at its start.
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub async fn serve_health(listen: SocketAddr, health: Health) -> std::io::Result<()> {
-    let listener = TcpListener::bind(listen).await?;
+pub async fn bind_health(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.map_err(|e| {
+        anyhow::anyhow!("--health-listen (BREAKGLASS_HEALTH_LISTEN) {listen} cannot be used: {e}")
+    })
+}
+
+/// Serves health and metrics for ever.
+pub async fn serve_health(listener: TcpListener, health: Health) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            return Ok(());
+            return;
         };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,

@@ -19,11 +19,12 @@ impl Cluster {
         match self.try_create(manifest).await {
             Ok(object) => Outcome::Object(object),
             Err(failure) if failure.code == 409 && failure.reason == "AlreadyExists" => {
-                match self.find(manifest).await {
+                let found = self.find(manifest).await;
+                if found == Outcome::Gone {
                     // Gone again in between: the next plan creates anew.
-                    Outcome::Gone => Outcome::Failed(ApiFailure { code: 0, ..failure }),
-                    found => found,
+                    return Outcome::Failed(ApiFailure { code: 0, ..failure });
                 }
+                found
             }
             Err(failure) => Outcome::Failed(failure),
         }

@@ -4,7 +4,7 @@
 //! Written here rather than taken from a library because bookmarks must be seen: a watch that says nothing for a minute
 //! must be told from one that is dead (S3).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
@@ -41,6 +41,13 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// The annotation on the agent's ConfigMap that ends everything.
 pub const END_ALL: &str = "breakglass.t-caas.telekom.com/end-all";
+
+/// What a watch saw, and when: however long it waits for the loop, it counts as no fresher than that (S3).
+#[derive(Debug)]
+pub struct Sighting {
+    pub at: Instant,
+    pub what: Watched,
+}
 
 /// What a watch saw.
 #[derive(Debug)]
@@ -97,7 +104,7 @@ pub fn start(
     namespace: &str,
     config_map: &str,
     metrics: &Metrics,
-) -> mpsc::Receiver<Watched> {
+) -> mpsc::Receiver<Sighting> {
     let (changes, receiver) = mpsc::channel(WATCHED);
     let watcher = |scope| Watcher {
         cluster: cluster.clone(),
@@ -152,7 +159,7 @@ pub fn start(
 struct Watcher {
     cluster: Cluster,
     scope: Scope,
-    changes: mpsc::Sender<Watched>,
+    changes: mpsc::Sender<Sighting>,
     metrics: Metrics,
 }
 
@@ -209,6 +216,13 @@ impl Watcher {
         }
     }
 
+    /// Tells the loop; `Err` when it is gone.
+    async fn tell(&self, what: Watched) -> Result<(), End> {
+        let at = Instant::now();
+        let sighting = Sighting { at, what };
+        self.changes.send(sighting).await.map_err(|_| End::Stop)
+    }
+
     /// Everything there is now.
     async fn list<K, T>(
         &self,
@@ -231,7 +245,7 @@ impl Watcher {
             match page.metadata.continue_ {
                 Some(token) if !token.is_empty() => next = token,
                 Some(_) | None => {
-                    return Ok(match self.changes.send(wrap(Change::Listed(all))).await {
+                    return Ok(match self.tell(wrap(Change::Listed(all))).await {
                         Ok(()) => End::Resume(version),
                         Err(_) => End::Stop,
                     });
@@ -280,7 +294,7 @@ impl Watcher {
         let mut change = Some(Change::Progress);
         loop {
             if let Some(change) = change.take()
-                && self.changes.send(wrap(change)).await.is_err()
+                && self.tell(wrap(change)).await.is_err()
             {
                 return Ok(End::Stop);
             }
