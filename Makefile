@@ -16,13 +16,11 @@ help: ## This list
 .PHONY: demo
 demo: prepare ## A hub, two real clusters with agents, and one approved session you can exec into
 	@e2e/programs.sh >/dev/null
-	@cargo build --quiet --release -p breakglass-e2e --bins
-	@target/release/demo up
+	@cargo run --quiet --locked -p breakglass-e2e --bin demo -- up
 
 .PHONY: demo-down
 demo-down: ## End the demo and remove everything it made
-	@cargo build --quiet --release -p breakglass-e2e --bins
-	@target/release/demo down
+	@cargo run --quiet --locked -p breakglass-e2e --bin demo -- down
 
 .PHONY: test
 test: prepare ## Everything: format, lints, rules, programs, charts, and sessions on real clusters
@@ -75,5 +73,5 @@ e2e: prepare ## Sessions on real clusters only
 
 .PHONY: figures
 figures: ## Measure again what docs/FIGURES.md tells
-	@cargo build --quiet --release -p breakglass-e2e --bins
-	@target/release/figures
+	@e2e/programs.sh >/dev/null
+	@cargo run --quiet --locked -p breakglass-e2e --bin figures

@@ -68,14 +68,22 @@ impl Stack {
         let people = People::load_or_make(&folder.join("dev-users.json"))?;
         // Ten ports for each slot, so that two stacks on one machine never meet.
         let hub_port = 8443 + 10 * u16::from(testbed.record().slot.number());
-        let stack = Stack { testbed, folder, artifacts, people, hub_port };
+        let stack = Stack {
+            testbed,
+            folder,
+            artifacts,
+            people,
+            hub_port,
+        };
         fs::create_dir_all(stack.templates())?;
         if !stack.hub().is_ok_and(|hub| hub.is_alive()) {
             stack.start_hub()?;
             progress.say(format!("hub: {}", stack.hub_url()));
         }
         for cluster in stack.testbed.clusters() {
-            stack.install_agent(&cluster, progress).with_context(|| format!("cluster {}", cluster.name()))?;
+            stack
+                .install_agent(&cluster, progress)
+                .with_context(|| format!("cluster {}", cluster.name()))?;
         }
         Ok(stack)
     }
@@ -117,13 +125,20 @@ impl Stack {
     /// Starts the hub and waits until it is ready.
     pub fn start_hub(&self) -> Result<Recorded> {
         let state = self.folder.join("hub");
-        let agents = format!("{}:{}", self.testbed.record().hub_address, self.hub_port + 1);
+        let agents = format!(
+            "{}:{}",
+            self.testbed.record().hub_address,
+            self.hub_port + 1
+        );
         let argv = vec![
             self.artifacts.hub().display().to_string(),
             "serve".into(),
             format!("--state={}", state.display()),
             format!("--templates={}", self.templates().display()),
-            format!("--dev-users={}", self.folder.join("dev-users.json").display()),
+            format!(
+                "--dev-users={}",
+                self.folder.join("dev-users.json").display()
+            ),
             format!("--listen=127.0.0.1:{}", self.hub_port),
             format!("--agent-listen={agents}"),
             format!("--agent-address={agents}"),
@@ -132,7 +147,12 @@ impl Stack {
             format!("--admin-group={ADMIN_GROUP}"),
         ];
         let log = self.folder.join("log/hub.log");
-        let hub = self.processes().start(Launch { name: HUB.into(), argv, place: Place::Host, log })?;
+        let hub = self.processes().start(Launch {
+            name: HUB.into(),
+            argv,
+            place: Place::Host,
+            log,
+        })?;
         let found = wait::until("the hub's API", HUB_LIMIT, || {
             wait::still_alive(&hub)?;
             let answer = self.bgctl(User::Admin, &["cluster", "list"])?;
@@ -148,7 +168,9 @@ impl Stack {
 
     /// The hub as it was last started.
     pub fn hub(&self) -> Result<Recorded> {
-        self.processes().find(HUB)?.context("the hub was never started")
+        self.processes()
+            .find(HUB)?
+            .context("the hub was never started")
     }
 
     fn processes(&self) -> Processes {
@@ -173,16 +195,24 @@ impl Stack {
 
     /// Runs bgctl to its end, which may be a refusal.
     pub fn bgctl(&self, user: User, args: &[&str]) -> Result<Output> {
-        self.bgctl_command(user).args(args).output().with_context(|| format!("could not run bgctl {}", args.join(" ")))
+        self.bgctl_command(user)
+            .args(args)
+            .output()
+            .with_context(|| format!("could not run bgctl {}", args.join(" ")))
     }
 
     /// Runs bgctl with `-o json`; a refusal is an error with bgctl's own words.
     pub fn ask(&self, user: User, args: &[&str]) -> Result<Value> {
         let output = self.bgctl(user, &[args, &["-o", "json"]].concat())?;
         if !output.status.success() {
-            bail!("bgctl {} as {user}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "bgctl {} as {user}: {}",
+                args.join(" "),
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
-        serde_json::from_slice(&output.stdout).with_context(|| format!("bgctl {}: not JSON", args.join(" ")))
+        serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("bgctl {}: not JSON", args.join(" ")))
     }
 
     /// Waits until a session, as the hub tells it, is as wanted.

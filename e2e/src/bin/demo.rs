@@ -20,7 +20,10 @@ const TEMPLATES: &str = include_str!("demo/templates.yaml");
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Parser)]
-#[command(name = "demo", about = "The product on two real clusters on this machine")]
+#[command(
+    name = "demo",
+    about = "The product on two real clusters on this machine"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Task,
@@ -48,8 +51,16 @@ fn main() -> Result<()> {
 }
 
 fn up(state: &Path, progress: Progress) -> Result<()> {
-    let clusters = CLUSTERS.iter().map(|text| text.parse()).collect::<Result<_>>()?;
-    let request = StackRequest { state: state.to_owned(), slot: None, clusters, on_failure: OnFailure::Keep };
+    let clusters = CLUSTERS
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<_>>()?;
+    let request = StackRequest {
+        state: state.to_owned(),
+        slot: None,
+        clusters,
+        on_failure: OnFailure::Keep,
+    };
     let stack = Stack::up(&request, progress)?;
     lay_templates(&stack)?;
     lay_tools(&stack)?;
@@ -72,7 +83,11 @@ fn lay_tools(stack: &Stack) -> Result<()> {
     let folder = stack.folder();
     let bin = folder.join("bin");
     let programs = stack.testbed().programs();
-    for (name, target) in [("bgctl", stack.artifacts().bgctl()), ("kubectl", programs.kubectl()), ("helm", programs.helm())] {
+    for (name, target) in [
+        ("bgctl", stack.artifacts().bgctl()),
+        ("kubectl", programs.kubectl()),
+        ("helm", programs.helm()),
+    ] {
         link(&target, &bin.join(name))?;
     }
     let mut names = Vec::new();
@@ -80,7 +95,10 @@ fn lay_tools(stack: &Stack) -> Result<()> {
         names.push(cluster.name().to_owned());
         for user in User::ALL {
             let name = format!("{}-{}", cluster.name(), user.short_name());
-            link(cluster.kubeconfig(user)?, &folder.join("kubeconfigs").join(name))?;
+            link(
+                cluster.kubeconfig(user)?,
+                &folder.join("kubeconfigs").join(name),
+            )?;
         }
     }
     fs::write(folder.join("env"), environment(stack, &names)).context(".demo/env")
@@ -128,45 +146,92 @@ fn environment(stack: &Stack, clusters: &[String]) -> String {
 
 /// An Active session of alice's with a ready pod: one that is there already, or a new one.
 fn approved_session(stack: &Stack) -> Result<Value> {
-    let list = stack.ask(User::Alice, &["debug", "session", "list", "--mine", "--state", "active", "--cluster", "west"])?;
-    let found = list["sessions"].as_array().and_then(|sessions| sessions.first()).and_then(|s| s["name"].as_str());
+    let list = stack.ask(
+        User::Alice,
+        &[
+            "debug",
+            "session",
+            "list",
+            "--mine",
+            "--state",
+            "active",
+            "--cluster",
+            "west",
+        ],
+    )?;
+    let found = list["sessions"]
+        .as_array()
+        .and_then(|sessions| sessions.first())
+        .and_then(|s| s["name"].as_str());
     let name = match found {
         Some(name) => name.to_owned(),
         None => new_session(stack)?,
     };
     stack.await_session(&name, "ready pods", READY_LIMIT, |session| {
         let pods = session["status"]["allowedPods"].as_array();
-        pods.is_some_and(|pods| !pods.is_empty() && pods.iter().all(|pod| pod["ready"] == Value::Bool(true)))
+        pods.is_some_and(|pods| {
+            !pods.is_empty() && pods.iter().all(|pod| pod["ready"] == Value::Bool(true))
+        })
     })
 }
 
 fn new_session(stack: &Stack) -> Result<String> {
     let reason = "Looking at the demo of debug sessions";
     let create = [
-        "debug", "session", "create", "--template", "shell", "--cluster", "west", "--duration", "1h", "--reason", reason,
+        "debug",
+        "session",
+        "create",
+        "--template",
+        "shell",
+        "--cluster",
+        "west",
+        "--duration",
+        "1h",
+        "--reason",
+        reason,
     ];
     // The hub looks at the templates folder every second.
-    let created = breakglass_e2e::wait::until("the demo's templates in the hub", Duration::from_secs(15), || {
-        Ok(match stack.ask(User::Alice, &create) {
-            Ok(created) => breakglass_e2e::wait::Look::Found(created),
-            Err(error) => breakglass_e2e::wait::Look::NotYet(format!("{error:#}")),
-        })
-    })?;
-    let Some(name) = created["metadata"]["name"].as_str() else { bail!("the hub made a session without a name") };
-    stack.ask(User::Carol, &["debug", "session", "approve", name, "--reason", "Approved for the demo"])?;
+    let created = breakglass_e2e::wait::until(
+        "the demo's templates in the hub",
+        Duration::from_secs(15),
+        || {
+            Ok(match stack.ask(User::Alice, &create) {
+                Ok(created) => breakglass_e2e::wait::Look::Found(created),
+                Err(error) => breakglass_e2e::wait::Look::NotYet(format!("{error:#}")),
+            })
+        },
+    )?;
+    let Some(name) = created["metadata"]["name"].as_str() else {
+        bail!("the hub made a session without a name")
+    };
+    stack.ask(
+        User::Carol,
+        &[
+            "debug",
+            "session",
+            "approve",
+            name,
+            "--reason",
+            "Approved for the demo",
+        ],
+    )?;
     Ok(name.to_owned())
 }
 
 fn tell(stack: &Stack, session: &Value) -> Result<()> {
     let pod = &session["status"]["allowedPods"][0];
-    let (Some(name), Some(pod_name), Some(namespace)) =
-        (session["metadata"]["name"].as_str(), pod["name"].as_str(), pod["namespace"].as_str())
-    else {
+    let (Some(name), Some(pod_name), Some(namespace)) = (
+        session["metadata"]["name"].as_str(),
+        pod["name"].as_str(),
+        pod["namespace"].as_str(),
+    ) else {
         bail!("the session has no pod: {session}")
     };
     let folder = shown(stack.folder());
     let exec = |who: &str| {
-        format!("kubectl --kubeconfig {folder}/kubeconfigs/west-{who} exec -it -n {namespace} {pod_name} -- sh")
+        format!(
+            "kubectl --kubeconfig {folder}/kubeconfigs/west-{who} exec -it -n {namespace} {pod_name} -- sh"
+        )
     };
     let text = format!(
         "\nThe demo runs. First:\n\n  source {folder}/env\n\n\
@@ -191,5 +256,8 @@ fn shown(folder: &Path) -> String {
     let checkout = std::path::absolute(CHECKOUT).unwrap_or_default();
     let checkout = fs::canonicalize(&checkout).unwrap_or(checkout);
     let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    folder.strip_prefix(&checkout).map_or_else(|_| folder.display().to_string(), |short| short.display().to_string())
+    folder.strip_prefix(&checkout).map_or_else(
+        |_| folder.display().to_string(),
+        |short| short.display().to_string(),
+    )
 }

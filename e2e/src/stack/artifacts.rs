@@ -30,7 +30,14 @@ impl Artifacts {
         let target_dir = Path::new(CHECKOUT).join("target/static");
         let status = Command::new("cargo")
             .args(["build", "--release", "--locked", "--target", TARGET])
-            .args(["-p", "breakglass-hub", "-p", "breakglass-agent", "-p", "bgctl"])
+            .args([
+                "-p",
+                "breakglass-hub",
+                "-p",
+                "breakglass-agent",
+                "-p",
+                "bgctl",
+            ])
             .arg("--target-dir")
             .arg(&target_dir)
             .current_dir(CHECKOUT)
@@ -50,7 +57,11 @@ impl Artifacts {
         if !image.exists() {
             make_image(&agent, &image, &format!("breakglass-agent:{tag}"))?;
         }
-        Ok(Artifacts { folder, image, image_tag: tag })
+        Ok(Artifacts {
+            folder,
+            image,
+            image_tag: tag,
+        })
     }
 
     pub fn hub(&self) -> PathBuf {
@@ -79,6 +90,7 @@ fn make_image(binary: &Path, image: &Path, name: &str) -> Result<()> {
     let part = image.with_added_extension("part");
     let script = Path::new(CHECKOUT).join("agent/image.sh");
     let mut command = Command::new(script);
-    crate::command::succeed(command.arg(binary).arg(&part).arg(name), "").context("the agent's image")?;
+    crate::command::succeed(command.arg(binary).arg(&part).arg(name), "")
+        .context("the agent's image")?;
     fs::rename(&part, image).with_context(|| format!("{}", image.display()))
 }

@@ -31,7 +31,9 @@ impl Stack {
             let image = format!("breakglass-agent:{}", self.artifacts.image_tag());
             self.testbed.load_image(self.artifacts.image(), &image)?;
             let registered = self.ask(User::Admin, &["cluster", "register", name])?;
-            let helm = registered["helmCommand"].as_str().context("register gave no helmCommand")?;
+            let helm = registered["helmCommand"]
+                .as_str()
+                .context("register gave no helmCommand")?;
             self.run_install(cluster, helm)?;
             say("agent is installed");
             self.await_connected(name)?;
@@ -45,13 +47,26 @@ impl Stack {
     /// The printed command as it is, with the local image added.
     fn run_install(&self, cluster: &Cluster, helm: &str) -> Result<()> {
         let programs = self.testbed.programs();
-        let path = format!("{}:{}", programs.folder().display(), std::env::var("PATH").unwrap_or_default());
-        let line = format!("{helm} --set image.tag={} --wait=false", self.artifacts.image_tag());
+        let path = format!(
+            "{}:{}",
+            programs.folder().display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
+        let line = format!(
+            "{helm} --set image.tag={} --wait=false",
+            self.artifacts.image_tag()
+        );
         let mut shell = Command::new("bash");
-        shell.args(["-euo", "pipefail", "-c", &line]).current_dir(CHECKOUT);
-        shell.env("PATH", path).env("KUBECONFIG", cluster.kubeconfig(User::Admin)?);
+        shell
+            .args(["-euo", "pipefail", "-c", &line])
+            .current_dir(CHECKOUT);
+        shell
+            .env("PATH", path)
+            .env("KUBECONFIG", cluster.kubeconfig(User::Admin)?);
         // Helm keeps its caches in the home folder otherwise.
-        shell.env("HELM_CACHE_HOME", self.folder.join("helm")).env("HELM_CONFIG_HOME", self.folder.join("helm"));
+        shell
+            .env("HELM_CACHE_HOME", self.folder.join("helm"))
+            .env("HELM_CONFIG_HOME", self.folder.join("helm"));
         shell.env("HELM_DATA_HOME", self.folder.join("helm"));
         succeed(&mut shell, "").map(drop)
     }
@@ -60,18 +75,32 @@ impl Stack {
     pub fn is_connected(&self, name: &str) -> Result<bool> {
         let list = self.ask(User::Admin, &["cluster", "list"])?;
         let clusters = list["clusters"].as_array().cloned().unwrap_or_default();
-        Ok(clusters.iter().any(|c| c["metadata"]["name"] == name && c["status"]["connected"] == Value::Bool(true)))
+        Ok(clusters.iter().any(|c| {
+            c["metadata"]["name"] == name && c["status"]["connected"] == Value::Bool(true)
+        }))
     }
 
     /// Waits for it; an error tells what the agent's pod says.
     pub fn await_connected(&self, name: &str) -> Result<()> {
         let cluster = self.cluster(name)?;
         let found = wait::until("the agent's connection", CONNECTED_LIMIT, || {
-            Ok(if self.is_connected(name)? { Look::Found(()) } else { Look::NotYet("not connected".into()) })
+            Ok(if self.is_connected(name)? {
+                Look::Found(())
+            } else {
+                Look::NotYet("not connected".into())
+            })
         });
         found.map_err(|error| {
-            let args = ["--namespace", AGENT_NAMESPACE, "logs", "deployment/breakglass-agent", "--tail=20"];
-            let log = cluster.admin(&args).unwrap_or_else(|why| format!("{why:#}"));
+            let args = [
+                "--namespace",
+                AGENT_NAMESPACE,
+                "logs",
+                "deployment/breakglass-agent",
+                "--tail=20",
+            ];
+            let log = cluster
+                .admin(&args)
+                .unwrap_or_else(|why| format!("{why:#}"));
             let pods = cluster
                 .admin(&["--namespace", AGENT_NAMESPACE, "get", "pods,events"])
                 .unwrap_or_else(|why| format!("{why:#}"));
@@ -86,7 +115,15 @@ impl Stack {
         if !authorization.exists() {
             fs::create_dir_all(&folder)?;
             let out = folder.display().to_string();
-            let args = ["cluster", "webhook-config", cluster.name(), "--out", &out, "--kubeconfig-path", KUBECONFIG_PATH];
+            let args = [
+                "cluster",
+                "webhook-config",
+                cluster.name(),
+                "--out",
+                &out,
+                "--kubeconfig-path",
+                KUBECONFIG_PATH,
+            ];
             succeed(self.bgctl_command(User::Admin).args(args), "")?;
         }
         cluster.install_webhook(&authorization, &folder.join("webhook.kubeconfig"))
@@ -94,7 +131,13 @@ impl Stack {
 
     /// Name of the agent's pod.
     pub fn agent_pod(&self, cluster: &Cluster) -> Result<String> {
-        let args = ["--namespace", AGENT_NAMESPACE, "get", "pods", "--output=jsonpath={.items[0].metadata.name}"];
+        let args = [
+            "--namespace",
+            AGENT_NAMESPACE,
+            "get",
+            "pods",
+            "--output=jsonpath={.items[0].metadata.name}",
+        ];
         cluster.admin(&args)
     }
 }

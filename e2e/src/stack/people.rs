@@ -30,7 +30,8 @@ impl People {
     /// The file as it is, or a new one with new tokens. JSON is YAML, so the hub reads it as it stands.
     pub fn load_or_make(file: &Path) -> Result<People> {
         if let Ok(bytes) = fs::read(file) {
-            return serde_json::from_slice(&bytes).with_context(|| format!("unreadable {}", file.display()));
+            return serde_json::from_slice(&bytes)
+                .with_context(|| format!("unreadable {}", file.display()));
         }
         let users = User::ALL.into_iter().map(person).collect::<Result<_>>()?;
         let people = People { users };
@@ -70,6 +71,8 @@ fn person(user: User) -> Result<Person> {
 fn random_hex() -> Result<String> {
     use std::io::Read as _;
     let mut bytes = [0_u8; 20];
-    fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut bytes)).context("random bytes")?;
+    fs::File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .context("random bytes")?;
     Ok(hex::encode(bytes))
 }

@@ -4,6 +4,12 @@
 //! `cargo test -p breakglass-e2e --test it -- PART_OF_A_NAME` runs some of them. With `BREAKGLASS_E2E_KEEP=1` the stack stays
 //! up afterwards (state folder `target/e2e`), and the next run finds it.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test program: what it prints is its report"
+)]
+
 mod access;
 mod crash;
 mod deploy;
@@ -28,10 +34,21 @@ type Case = (&'static str, fn(&Stack) -> Result<()>);
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let cases: Vec<Case> =
-        [access::CASES, deploy::CASES, end::CASES, foreign::CASES, manifests::CASES, crash::CASES, link::CASES].concat();
+    let cases: Vec<Case> = [
+        access::CASES,
+        deploy::CASES,
+        end::CASES,
+        foreign::CASES,
+        manifests::CASES,
+        crash::CASES,
+        link::CASES,
+    ]
+    .concat();
     if arguments.list {
-        let trials = cases.into_iter().map(|(name, _)| Trial::test(name, || Ok(()))).collect();
+        let trials = cases
+            .into_iter()
+            .map(|(name, _)| Trial::test(name, || Ok(())))
+            .collect();
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
     match run(arguments, cases) {
@@ -48,9 +65,19 @@ fn run(mut arguments: Arguments, cases: Vec<Case>) -> Result<ExitCode> {
     arguments.test_threads = Some(1);
     let progress = Progress::start();
     let state = state_folder()?;
-    let clusters = ["west=2", "east"].iter().map(|text| text.parse()).collect::<Result<_>>()?;
-    let request = StackRequest { state: state.clone(), slot: None, clusters, on_failure: OnFailure::Keep };
-    let stack = match Stack::up(&request, progress).and_then(|stack| story::prepare(&stack).map(|()| stack)) {
+    let clusters = ["west=2", "east"]
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<_>>()?;
+    let request = StackRequest {
+        state: state.clone(),
+        slot: None,
+        clusters,
+        on_failure: OnFailure::Keep,
+    };
+    let stack = match Stack::up(&request, progress)
+        .and_then(|stack| story::prepare(&stack).map(|()| stack))
+    {
         Ok(stack) => Arc::new(stack),
         Err(error) => {
             dump(&state, progress);
@@ -60,7 +87,9 @@ fn run(mut arguments: Arguments, cases: Vec<Case>) -> Result<ExitCode> {
     };
     let trials = cases.into_iter().map(|(name, case)| {
         let stack = Arc::clone(&stack);
-        Trial::test(name, move || case(&stack).map_err(|error| Failed::from(format!("{error:?}"))))
+        Trial::test(name, move || {
+            case(&stack).map_err(|error| Failed::from(format!("{error:?}")))
+        })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     if conclusion.has_failed() {
