@@ -1,0 +1,221 @@
+//! What the agent asks of an API server, word by word: creates that take nothing over, deletes that name a UID, a journal
+//! that believes only itself.
+
+use breakglass_agent::identity::JournalKey;
+use breakglass_agent::journal::{Journal, JournalError};
+use breakglass_agent_core::holdings::Memory;
+use breakglass_agent_core::plan::PodRef;
+use breakglass_agent_core::plan::outcome::Outcome;
+use breakglass_protocol::wire::report::ObjectRecord;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::fake_api::FakeApi;
+
+const NAMESPACE: &str = "breakglass-debug";
+
+fn daemon_set(grant: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": {
+            "name": "s-ds", "namespace": NAMESPACE,
+            "labels": { "breakglass.t-caas.telekom.com/session": "s" },
+            "annotations": { "breakglass.t-caas.telekom.com/grant": grant },
+        },
+        "spec": { "selector": {} },
+    })
+}
+
+fn record(uid: &str) -> ObjectRecord {
+    ObjectRecord {
+        api_version: "apps/v1".into(),
+        kind: "DaemonSet".into(),
+        namespace: Some(NAMESPACE.into()),
+        name: "s-ds".into(),
+        uid: uid.into(),
+        source: "workload".into(),
+    }
+}
+
+fn uid_of(object: &Value) -> String {
+    object["metadata"]["uid"].as_str().unwrap().to_owned()
+}
+
+fn created(outcome: Outcome) -> Value {
+    match outcome {
+        Outcome::Object(object) => object,
+        other => panic!("{other:?} instead of an object"),
+    }
+}
+
+#[tokio::test]
+async fn s08_what_exists_is_shown_to_the_rules_and_never_overwritten() {
+    let api = FakeApi::new();
+    let theirs = api.put(
+        "daemonsets",
+        NAMESPACE,
+        json!({
+            "apiVersion": "apps/v1", "kind": "DaemonSet",
+            "metadata": { "name": "s-ds", "labels": { "theirs": "yes" } }, "spec": {},
+        }),
+    );
+    let found = created(api.cluster().create_first(&daemon_set("g1")).await);
+    assert_eq!(found, theirs, "what is there, unchanged");
+    assert!(
+        !api.log().iter().any(|line| line.starts_with("PATCH")),
+        "{:?}",
+        api.log()
+    );
+}
+
+#[tokio::test]
+async fn s08_deletes_carry_the_recorded_uid_and_leave_a_namesake_alone() {
+    let api = FakeApi::new();
+    let cluster = api.cluster();
+    let ours = created(cluster.create_first(&daemon_set("g1")).await);
+    api.remove("daemonsets", NAMESPACE, "s-ds");
+    let namesake = api.put("daemonsets", NAMESPACE, daemon_set("g2"));
+    assert_eq!(cluster.delete(&record(&uid_of(&ours))).await, Outcome::Gone);
+    assert_eq!(
+        cluster.confirm_gone(&record(&uid_of(&ours))).await,
+        Outcome::Gone
+    );
+    assert_eq!(
+        api.get("daemonsets", NAMESPACE, "s-ds"),
+        Some(namesake.clone())
+    );
+    let sent = api.bodies().pop().unwrap();
+    assert_eq!(sent["preconditions"]["uid"], uid_of(&ours).as_str());
+    assert_eq!(sent["propagationPolicy"], "Background");
+    assert_eq!(
+        cluster.delete(&record(&uid_of(&namesake))).await,
+        Outcome::Accepted
+    );
+}
+
+#[tokio::test]
+async fn s08_applies_carry_the_recorded_uid() {
+    let api = FakeApi::new();
+    let cluster = api.cluster();
+    let ours = created(cluster.create_first(&daemon_set("g1")).await);
+    let again = created(cluster.apply(&daemon_set("g1"), &uid_of(&ours)).await);
+    assert_eq!(uid_of(&again), uid_of(&ours));
+    assert_eq!(
+        cluster.apply(&daemon_set("g1"), "another-uid").await,
+        Outcome::Gone
+    );
+    api.remove("daemonsets", NAMESPACE, "s-ds");
+    assert_eq!(
+        cluster.apply(&daemon_set("g1"), &uid_of(&ours)).await,
+        Outcome::Gone
+    );
+    assert!(api.all("daemonsets").is_empty(), "an apply never creates");
+}
+
+#[tokio::test]
+async fn d01_pods_are_deleted_by_uid_with_the_shortest_grace() {
+    let api = FakeApi::new();
+    let cluster = api.cluster();
+    let pod = api.put(
+        "pods",
+        NAMESPACE,
+        json!({ "metadata": { "name": "p" }, "spec": { "containers": [] } }),
+    );
+    let very = |uid: &str| PodRef {
+        namespace: NAMESPACE.into(),
+        name: "p".into(),
+        uid: uid.into(),
+    };
+    assert_eq!(cluster.delete_pod(&very("another")).await, Outcome::Gone);
+    assert!(api.get("pods", NAMESPACE, "p").is_some());
+    assert_eq!(
+        cluster.delete_pod(&very(&uid_of(&pod))).await,
+        Outcome::Accepted
+    );
+    assert_eq!(api.bodies().pop().unwrap()["gracePeriodSeconds"], 2);
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_object_the_words_of_the_api_server_and_the_missing_rule() {
+    let api = FakeApi::new();
+    let words = "daemonsets.apps is forbidden: User \"system:serviceaccount:breakglass-agent:breakglass-agent\" cannot create resource \"daemonsets\" in API group \"apps\" in the namespace \"breakglass-debug\"";
+    api.fail_next(Method::POST, "daemonsets", 403, "Forbidden", words);
+    let Outcome::Failed(failure) = api.cluster().create_first(&daemon_set("g1")).await else {
+        panic!("the API server refused");
+    };
+    assert_eq!((failure.code, failure.reason.as_str()), (403, "Forbidden"));
+    for part in [
+        "DaemonSet breakglass-debug/s-ds",
+        words,
+        r#"{apiGroups: ["apps"], resources: ["daemonsets"], verbs: ["create"]} in namespace breakglass-debug"#,
+    ] {
+        assert!(
+            failure.message.contains(part),
+            "{part} in {}",
+            failure.message
+        );
+    }
+}
+
+#[tokio::test]
+async fn s19_a_record_that_this_agent_did_not_write_is_not_believed() {
+    let api = FakeApi::new();
+    let journal = |key| {
+        Journal::new(
+            api.cluster(),
+            "breakglass-agent",
+            &JournalKey::new([key; 32]),
+        )
+    };
+    let sealed = journal(1).seal_memory(&Memory::default()).unwrap();
+    journal(1).save(sealed).await.unwrap();
+    journal(1).load().await.unwrap();
+    let forged = journal(2).load().await;
+    assert!(
+        matches!(forged, Err(JournalError::Damaged { .. })),
+        "{forged:?}"
+    );
+
+    // A record of a grant that somebody with the right to write Secrets slipped in: told, and not used.
+    api.put(
+        "secrets",
+        "breakglass-agent",
+        json!({
+            "metadata": {
+                "name": "breakglass-grant-11111111-1111-4111-8111-111111111111",
+                "labels": { "breakglass.t-caas.telekom.com/journal": "grant" },
+            },
+            "data": { "record": "e30=", "hmac": "AAAA" },
+        }),
+    );
+    let loaded = journal(1).load().await.unwrap();
+    assert!(loaded.held.is_empty());
+    assert!(
+        loaded.refused[0].contains("was not written by this agent"),
+        "{:?}",
+        loaded.refused
+    );
+}
+
+#[tokio::test]
+async fn s19_a_record_cannot_stand_in_for_another() {
+    let api = FakeApi::new();
+    let journal = Journal::new(api.cluster(), "breakglass-agent", &JournalKey::new([1; 32]));
+    let sealed = journal.seal_memory(&Memory::default()).unwrap();
+    journal.save(sealed).await.unwrap();
+    let mut moved = api
+        .get("secrets", "breakglass-agent", "breakglass-agent-memory")
+        .unwrap();
+    moved["metadata"] = json!({
+        "name": "breakglass-grant-22222222-2222-4222-8222-222222222222",
+        "labels": { "breakglass.t-caas.telekom.com/journal": "grant" },
+    });
+    api.put("secrets", "breakglass-agent", moved);
+    let loaded = journal.load().await.unwrap();
+    assert!(loaded.held.is_empty());
+    assert!(
+        loaded.refused[0].contains("was not written by this agent"),
+        "{:?}",
+        loaded.refused
+    );
+}
