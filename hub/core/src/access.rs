@@ -230,7 +230,7 @@ impl<'a> Relation<'a> {
 }
 
 /// Whether an invitation under `name` may mean this person: for what forbids.
-fn may_mean(name: &str, person: &Identity) -> bool {
+pub(crate) fn may_mean(name: &str, person: &Identity) -> bool {
     let mail = person
         .email
         .as_deref()

@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod link;
 pub mod observed;
+pub mod offer;
 pub mod refusal;
 pub mod request;
 pub mod session;

@@ -156,6 +156,11 @@ impl HubLink {
         );
     }
 
+    /// The peer broke what lies below or beside the frames (a message over every limit, say): recorded and closed.
+    pub fn handle_unacceptable(&mut self, message: String) {
+        self.misbehaved(CloseCode::ProtocolError, message);
+    }
+
     /// A frame came in.
     pub fn handle_frame(&mut self, frame: ToHub, now: Now) {
         self.handle_heard(now);

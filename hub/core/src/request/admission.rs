@@ -1,0 +1,142 @@
+//! Who may ask for a template, and where it reaches.
+
+use breakglass_protocol::kinds::cluster::Cluster;
+use breakglass_protocol::kinds::debug_session_template::{
+    DebugSessionTemplate, DebugSessionTemplateSpec,
+};
+use breakglass_protocol::pattern::PatternSet;
+
+use crate::caller::Caller;
+use crate::refusal::{Class, Violation};
+
+/// Whether `allowed` names the caller or one of their groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    Yes,
+    No,
+}
+
+/// Whether a template reaches a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    Yes,
+    No,
+    /// It names no clusters at all: it reaches them through bindings only (S1).
+    ThroughBindings,
+}
+
+/// Whether the template admits the caller. No `allowed`, or one that names nobody, admits nobody.
+#[must_use]
+pub fn admits(template: &DebugSessionTemplateSpec, caller: &Caller) -> Admission {
+    let admitted = template.allowed.as_ref().is_some_and(|allowed| {
+        caller.is_named_in(&allowed.users) || caller.is_in_any(&allowed.groups)
+    });
+    if admitted {
+        Admission::Yes
+    } else {
+        Admission::No
+    }
+}
+
+/// Whether the template reaches a cluster of this name; by its labels too, if there is one.
+#[must_use]
+pub fn covers(
+    template: &DebugSessionTemplateSpec,
+    name: &str,
+    cluster: Option<&Cluster>,
+) -> Coverage {
+    let Some(allowed) = &template.allowed else {
+        return Coverage::ThroughBindings;
+    };
+    if allowed.clusters.is_empty() && allowed.cluster_selector.is_none() {
+        return Coverage::ThroughBindings;
+    }
+    let labels = cluster.map(|c| c.metadata.labels.clone().unwrap_or_default());
+    let selected = allowed
+        .cluster_selector
+        .as_ref()
+        .zip(labels.as_ref())
+        .is_some_and(|(selector, labels)| selector.matches(labels));
+    if selected || matches_any(&allowed.clusters, name) {
+        Coverage::Yes
+    } else {
+        Coverage::No
+    }
+}
+
+/// Whether one of the globs matches. A list that does not compile matches nothing: it was refused at load.
+pub(super) fn matches_any(patterns: &[String], name: &str) -> bool {
+    PatternSet::new(patterns).is_ok_and(|set| set.matches(name))
+}
+
+pub(super) fn refuse(template: &DebugSessionTemplateSpec, name: &str) -> Violation {
+    let groups = template
+        .allowed
+        .as_ref()
+        .map(|a| a.groups.clone())
+        .unwrap_or_default();
+    let message = if groups.is_empty() {
+        format!("session template {name} admits no group, and not you")
+    } else {
+        format!(
+            "session template {name} admits members of {}; you are in none of them",
+            groups.join(", ")
+        )
+    };
+    Violation::new(Class::Forbidden, "templateRef", "allowed", message).allowing(groups)
+}
+
+/// The cluster, if the template reaches it and it can be used. Whether a cluster that the template does not reach exists
+/// is not told.
+pub(super) fn find_cluster<'a>(
+    template: &DebugSessionTemplate,
+    cluster: Option<&'a Cluster>,
+    name: &str,
+) -> Result<&'a Cluster, Violation> {
+    let template_name = template.metadata.name.as_deref().unwrap_or_default();
+    let violation = |class, rule, message: String| Violation::new(class, "cluster", rule, message);
+    match covers(&template.spec, name, cluster) {
+        Coverage::Yes => {}
+        Coverage::No => {
+            let clusters = template
+                .spec
+                .allowed
+                .as_ref()
+                .map(|a| a.clusters.clone())
+                .unwrap_or_default();
+            let message =
+                format!("session template {template_name} does not reach a cluster {name:?}");
+            return Err(violation(Class::Forbidden, "allowed.clusters", message).allowing(clusters));
+        }
+        Coverage::ThroughBindings => {
+            let message = format!(
+                "session template {template_name} names no clusters, so it reaches them through bindings only, and \
+                 bindings are not supported yet; set `allowed.clusters` in the template"
+            );
+            return Err(violation(Class::Forbidden, "allowed.clusters", message));
+        }
+    }
+    let Some(cluster) = cluster else {
+        return Err(violation(
+            Class::NotFound,
+            "cluster.exists",
+            format!("there is no cluster {name:?}"),
+        ));
+    };
+    if cluster
+        .status
+        .as_ref()
+        .is_some_and(|status| status.revoked_at.is_some())
+    {
+        let message =
+            format!("cluster {name} was revoked; an administrator has to register it anew");
+        return Err(violation(Class::Conflict, "cluster.revoked", message));
+    }
+    if cluster.spec.accepted == Some(false) {
+        let message = format!(
+            "cluster {name} is not accepted yet; an administrator has to run `bgctl cluster accept {name}`"
+        );
+        return Err(violation(Class::Conflict, "cluster.accepted", message));
+    }
+    Ok(cluster)
+}

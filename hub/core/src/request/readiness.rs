@@ -1,0 +1,162 @@
+//! Whether a template can be used at all: what no single document shows (references), what is not built, and what a
+//! workload's pod may not say (D2). The loader puts it into the `Ready` condition; a request looks again.
+
+use breakglass_protocol::kinds::debug_pod_template::{DebugPodTemplate, PodTemplate};
+use breakglass_protocol::kinds::debug_session_template::{
+    DebugSessionTemplate, DebugSessionTemplateSpec,
+};
+
+use crate::refusal::Violation;
+use crate::unbuilt::{self, Document};
+
+/// Every reason why the template cannot be used; none = ready. `pod_template` is the one that it names.
+#[must_use]
+pub fn readiness(
+    template: &DebugSessionTemplate,
+    pod_template: Option<&DebugPodTemplate>,
+) -> Vec<Violation> {
+    let name = template.metadata.name.as_deref().unwrap_or_default();
+    let mut violations: Vec<Violation> = unbuilt::of(Document::Template(&template.spec))
+        .into_iter()
+        .map(|u| {
+            not_ready(
+                "unbuilt",
+                format!("session template {name}: {}: {}", u.field, u.message),
+            )
+        })
+        .collect();
+    if !violations.is_empty() {
+        return violations;
+    }
+    violations.extend(names_people(name, &template.spec));
+    match pod_template_of(name, &template.spec, pod_template) {
+        Ok(pod) => {
+            violations.extend(pod_of_workload(pod));
+            violations.extend(overrides_fit(name, &template.spec, pod));
+        }
+        Err(violation) => violations.push(violation),
+    }
+    violations
+}
+
+fn not_ready(rule: &'static str, message: String) -> Violation {
+    Violation::constraint("templateRef", rule, message)
+}
+
+/// S1: an approver set that names nobody would be taken for "no approval needed".
+fn names_people(name: &str, spec: &DebugSessionTemplateSpec) -> Option<Violation> {
+    let nobody = spec
+        .approvers
+        .as_ref()
+        .is_some_and(|a| a.groups.is_empty() && a.users.is_empty());
+    nobody.then(|| {
+        let message = format!("session template {name}: spec.approvers names no group and no user; name one, or remove the block");
+        not_ready("approvers", message)
+    })
+}
+
+fn pod_template_of<'a>(
+    name: &str,
+    spec: &DebugSessionTemplateSpec,
+    pod_template: Option<&'a DebugPodTemplate>,
+) -> Result<Pod<'a>, Violation> {
+    let Some(reference) = &spec.pod_template_ref else {
+        let message = format!(
+            "session template {name}: spec.podTemplateRef is missing; workload mode needs a pod"
+        );
+        return Err(not_ready("podTemplateRef", message));
+    };
+    let pod_name = &reference.name;
+    let Some(found) = pod_template else {
+        let message = format!(
+            "session template {name}: spec.podTemplateRef names {pod_name}, and there is no such pod template"
+        );
+        return Err(not_ready("podTemplateRef", message));
+    };
+    if let Some(unbuilt) = unbuilt::of(Document::PodTemplate(&found.spec)).first() {
+        let message = format!(
+            "pod template {pod_name}: {}: {}",
+            unbuilt.field, unbuilt.message
+        );
+        return Err(not_ready("unbuilt", message));
+    }
+    match &found.spec.template {
+        Some(template) => Ok(Pod {
+            name: found.metadata.name.as_deref().unwrap_or_default(),
+            template,
+        }),
+        None => Err(not_ready(
+            "podTemplateRef",
+            format!("pod template {pod_name}: spec.template is missing"),
+        )),
+    }
+}
+
+/// A structured pod with its template's name.
+#[derive(Clone, Copy)]
+struct Pod<'a> {
+    name: &'a str,
+    template: &'a PodTemplate,
+}
+
+/// D2: what a DaemonSet's or Deployment's pod template may not set.
+fn pod_of_workload(pod: Pod<'_>) -> Vec<Violation> {
+    let spec = &pod.template.spec;
+    let wrong = |field: &str, message: &str| {
+        not_ready(
+            "podTemplate",
+            format!(
+                "pod template {}: spec.template.spec.{field} {message}",
+                pod.name
+            ),
+        )
+    };
+    let mut violations = Vec::new();
+    if spec.active_deadline_seconds.is_some() {
+        violations.push(wrong(
+            "activeDeadlineSeconds",
+            "cannot be set; the session's end sets it on each pod",
+        ));
+    }
+    if spec
+        .restart_policy
+        .as_deref()
+        .is_some_and(|policy| policy != "Always")
+    {
+        violations.push(wrong(
+            "restartPolicy",
+            "must be Always in workload mode; remove it",
+        ));
+    }
+    if spec.containers.is_empty() {
+        violations.push(wrong("containers", "is empty; name at least one container"));
+    }
+    violations
+}
+
+/// An override of a container that the pod lacks would be ignored, so it is refused.
+fn overrides_fit(name: &str, spec: &DebugSessionTemplateSpec, pod: Pod<'_>) -> Vec<Violation> {
+    let containers = spec
+        .pod_overrides
+        .iter()
+        .flat_map(|o| &o.spec)
+        .flat_map(|s| &s.containers);
+    let inner = &pod.template.spec;
+    let known: Vec<&str> = inner
+        .containers
+        .iter()
+        .chain(inner.init_containers.iter().flatten())
+        .map(|c| c.name.as_str())
+        .collect();
+    containers
+        .enumerate()
+        .filter(|(_, container)| !known.contains(&container.name.as_str()))
+        .map(|(i, container)| {
+            let message = format!(
+                "session template {name}: spec.podOverrides.spec.containers[{i}] names {:?}, which pod template {} lacks",
+                container.name, pod.name
+            );
+            not_ready("podOverrides", message).allowing(known.iter().copied())
+        })
+        .collect()
+}

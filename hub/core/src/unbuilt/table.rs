@@ -1,0 +1,121 @@
+//! Every field of every kind, built or not. Paths are below `spec`; an entry covers everything below its path.
+
+use super::{Entry, Support, Used};
+
+const fn built(path: &'static str) -> Entry {
+    Entry {
+        path,
+        support: Support::Built,
+    }
+}
+
+const fn unbuilt(path: &'static str, used: Used) -> Entry {
+    Entry {
+        path,
+        support: Support::Unbuilt(used),
+    }
+}
+
+pub(super) const TEMPLATE: &[Entry] = &[
+    built("displayName"),
+    built("description"),
+    built("labels"),
+    built("annotations"),
+    built("priority"),
+    built("hidden"),
+    built("deprecated"),
+    built("deprecationMessage"),
+    unbuilt("mode", Used::Is(&["kubectl-debug", "hybrid"])),
+    built("podTemplateRef"),
+    unbuilt("podTemplateString", Used::Set),
+    built("podOverrides"),
+    unbuilt("podOverridesTemplate", Used::Set),
+    built("workloadType"),
+    built("replicas"),
+    built("targetNamespace"),
+    built("affinityOverrides"),
+    built("additionalTolerations"),
+    built("allowed"),
+    built("approvers"),
+    built("constraints.maxDuration"),
+    built("constraints.defaultDuration"),
+    built("constraints.maxConcurrentSessions"),
+    unbuilt("constraints.allowRenewal", Used::Set),
+    unbuilt("constraints.maxRenewals", Used::Set),
+    unbuilt("constraints.renewalLimit", Used::Set),
+    unbuilt("constraints.requireApprovalForRenewal", Used::Set),
+    unbuilt("schedulingConstraints", Used::Set),
+    unbuilt("schedulingOptions", Used::Set),
+    built("namespaceConstraints.defaultNamespace"),
+    built("namespaceConstraints.allowUserNamespace"),
+    built("namespaceConstraints.denyUserNamespace"),
+    built("namespaceConstraints.allowedNamespaces.patterns"),
+    unbuilt(
+        "namespaceConstraints.allowedNamespaces.selectorTerms",
+        Used::Set,
+    ),
+    built("namespaceConstraints.deniedNamespaces.patterns"),
+    unbuilt(
+        "namespaceConstraints.deniedNamespaces.selectorTerms",
+        Used::Set,
+    ),
+    built("namespaceConstraints.allowedPatterns"),
+    built("namespaceConstraints.deniedPatterns"),
+    unbuilt("namespaceConstraints.createIfNotExists", Used::Set),
+    unbuilt("namespaceConstraints.namespaceLabels", Used::Set),
+    unbuilt("kubectlDebug.ephemeralContainers", Used::Enabled),
+    unbuilt("kubectlDebug.podCopy", Used::Enabled),
+    unbuilt("kubectlDebug.nodeDebug", Used::Enabled),
+    unbuilt("impersonation", Used::Set),
+    unbuilt("auxiliaryResources", Used::Set),
+    unbuilt("auxiliaryResourceDefaults", Used::Set),
+    unbuilt("requiredAuxiliaryResourceCategories", Used::Set),
+    built("allowedPodOperations"),
+    unbuilt("terminalSharing", Used::Enabled),
+    // The hub records its own events always.
+    built("audit.enabled"),
+    unbuilt("audit.logCommands", Used::SetUnlessDisabled),
+    unbuilt("audit.excludePatterns", Used::SetUnlessDisabled),
+    unbuilt("audit.sidecar", Used::SetUnlessDisabled),
+    unbuilt("audit.enableTerminalRecording", Used::SetUnlessDisabled),
+    unbuilt("audit.recordingRetention", Used::SetUnlessDisabled),
+    unbuilt("audit.enableShellHistory", Used::SetUnlessDisabled),
+    unbuilt("audit.destinations", Used::OtherTypeThan("breakglass")),
+    unbuilt("notification.enabled", Used::Set),
+    unbuilt("notification.notifyOnRequest", Used::SetUnlessDisabled),
+    unbuilt("notification.notifyOnApproval", Used::SetUnlessDisabled),
+    unbuilt("notification.notifyOnExpiry", Used::SetUnlessDisabled),
+    unbuilt("notification.notifyOnTermination", Used::SetUnlessDisabled),
+    unbuilt("notification.additionalRecipients", Used::SetUnlessDisabled),
+    unbuilt("notification.excludedRecipients", Used::SetUnlessDisabled),
+    built("requestReason"),
+    built("approvalReason"),
+    unbuilt("expirationBehavior", Used::Is(&["notify-only"])),
+    unbuilt("gracePeriodBeforeExpiry", Used::Set),
+    unbuilt("resourceQuota", Used::Set),
+    unbuilt("podDisruptionBudget", Used::Enabled),
+    unbuilt("extraDeployVariables", Used::Set),
+    unbuilt("failMode", Used::Is(&["open"])),
+];
+
+pub(super) const POD_TEMPLATE: &[Entry] = &[
+    built("displayName"),
+    built("description"),
+    built("template"),
+    unbuilt("templateString", Used::Set),
+    unbuilt("templateEngine", Used::Is(&["jinja"])),
+    unbuilt("extraDeployVariables", Used::Set),
+];
+
+pub(super) const CLUSTER: &[Entry] = &[
+    built("displayName"),
+    built("environment"),
+    built("location"),
+    built("site"),
+    built("tenant"),
+    built("accepted"),
+    built("userNames.prefix"),
+    built("userNames.claim"),
+    // Grants name people, never groups.
+    unbuilt("userNames.groupsPrefix", Used::Set),
+];

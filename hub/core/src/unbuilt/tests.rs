@@ -1,0 +1,249 @@
+use std::collections::BTreeSet;
+
+use schemars::{JsonSchema, schema_for};
+use serde_json::json;
+
+use super::*;
+
+/// Every property path of a schema, leaves only; what is recursive or embedded stops at the first repeat.
+fn leaves<T: JsonSchema>() -> BTreeSet<String> {
+    let root = schema_for!(T).to_value();
+    let mut found = BTreeSet::new();
+    walk(&root, &root, "", &mut Vec::new(), &mut found);
+    found
+}
+
+fn walk(
+    root: &Value,
+    schema: &Value,
+    path: &str,
+    on_the_way: &mut Vec<String>,
+    found: &mut BTreeSet<String>,
+) {
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+        if on_the_way.iter().any(|r| r == reference) {
+            found.insert(path.to_owned());
+            return;
+        }
+        let target = root.pointer(reference.trim_start_matches('#')).unwrap();
+        on_the_way.push(reference.to_owned());
+        walk(root, target, path, on_the_way, found);
+        on_the_way.pop();
+        return;
+    }
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        for (name, property) in properties {
+            let below = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
+            walk(root, property, &below, on_the_way, found);
+        }
+        return;
+    }
+    let alternatives = ["anyOf", "oneOf", "allOf"]
+        .iter()
+        .filter_map(|k| schema.get(*k)?.as_array())
+        .flatten();
+    let objects: Vec<&Value> = alternatives
+        .filter(|a| a.get("$ref").is_some() || a.get("properties").is_some())
+        .collect();
+    // A list or an object: the object's fields are the fields.
+    let objects = if objects.is_empty() {
+        schema.get("x-list-or-object").into_iter().collect()
+    } else {
+        objects
+    };
+    if objects.is_empty() {
+        found.insert(path.to_owned());
+    }
+    for object in objects {
+        walk(root, object, path, on_the_way, found);
+    }
+}
+
+fn covers(entry: &Entry, leaf: &str) -> bool {
+    leaf == entry.path
+        || leaf
+            .strip_prefix(entry.path)
+            .is_some_and(|rest| rest.starts_with('.'))
+}
+
+fn complete<T: JsonSchema>(table: &[Entry]) {
+    let leaves = leaves::<T>();
+    for leaf in &leaves {
+        let entries = table.iter().filter(|e| covers(e, leaf)).count();
+        assert_eq!(
+            entries, 1,
+            "spec.{leaf} must be named once in unbuilt/table.rs, built or unbuilt"
+        );
+    }
+    for entry in table {
+        assert!(
+            leaves.iter().any(|leaf| covers(entry, leaf)),
+            "spec.{} is no field of the kind",
+            entry.path
+        );
+    }
+}
+
+#[test]
+fn d10_every_field_of_every_kind_is_built_or_unbuilt() {
+    complete::<DebugSessionTemplateSpec>(table::TEMPLATE);
+    complete::<DebugPodTemplateSpec>(table::POD_TEMPLATE);
+    complete::<ClusterSpec>(table::CLUSTER);
+}
+
+fn template(spec: Value) -> Vec<String> {
+    let spec: DebugSessionTemplateSpec = serde_json::from_value(spec).unwrap();
+    of(Document::Template(&spec))
+        .into_iter()
+        .map(|u| u.field)
+        .collect()
+}
+
+#[test]
+fn d10_fields_in_use_are_named_and_their_off_values_pass() {
+    for (used, off, field) in [
+        (
+            json!({"mode": "hybrid"}),
+            json!({"mode": "workload"}),
+            "spec.mode",
+        ),
+        (
+            json!({"podTemplateString": "x"}),
+            json!({"podTemplateString": null}),
+            "spec.podTemplateString",
+        ),
+        (
+            json!({"constraints": {"allowRenewal": true}}),
+            json!({"constraints": {"allowRenewal": false}}),
+            "spec.constraints.allowRenewal",
+        ),
+        (
+            json!({"constraints": {"maxRenewals": 2}}),
+            json!({"constraints": {"maxRenewals": 0}}),
+            "spec.constraints.maxRenewals",
+        ),
+        (
+            json!({"constraints": {"renewalLimit": 2}}),
+            json!({"constraints": {"renewalLimit": 0}}),
+            "spec.constraints.renewalLimit",
+        ),
+        (
+            json!({"schedulingConstraints": {"nodeSelector": {"a": "b"}}}),
+            json!({"schedulingConstraints": {}}),
+            "spec.schedulingConstraints",
+        ),
+        (
+            json!({"kubectlDebug": {"podCopy": {"enabled": true}}}),
+            json!({"kubectlDebug": {"podCopy": {"enabled": false, "ttl": "1h"}}}),
+            "spec.kubectlDebug.podCopy",
+        ),
+        (
+            json!({"terminalSharing": {"enabled": true}}),
+            json!({"terminalSharing": {"enabled": false, "provider": "screen"}}),
+            "spec.terminalSharing",
+        ),
+        (
+            json!({"audit": {"logCommands": true}}),
+            json!({"audit": {"enabled": false, "logCommands": true}}),
+            "spec.audit.logCommands",
+        ),
+        (
+            json!({"audit": {"destinations": [{"type": "webhook", "url": "x"}]}}),
+            json!({"audit": {"enabled": true, "destinations": [{"type": "breakglass"}]}}),
+            "spec.audit.destinations",
+        ),
+        (
+            json!({"notification": {"enabled": true}}),
+            json!({"notification": {"enabled": false}}),
+            "spec.notification.enabled",
+        ),
+        (
+            json!({"notification": {"additionalRecipients": ["a@b"]}}),
+            json!({"notification": {"enabled": false, "additionalRecipients": ["a@b"]}}),
+            "spec.notification.additionalRecipients",
+        ),
+        (
+            json!({"expirationBehavior": "notify-only"}),
+            json!({"expirationBehavior": "terminate"}),
+            "spec.expirationBehavior",
+        ),
+        (
+            json!({"failMode": "open"}),
+            json!({"failMode": "closed"}),
+            "spec.failMode",
+        ),
+        (
+            json!({"podDisruptionBudget": {"enabled": true}}),
+            json!({"podDisruptionBudget": {"enabled": false, "minAvailable": 1}}),
+            "spec.podDisruptionBudget",
+        ),
+        (
+            json!({"extraDeployVariables": [{"name": "x"}]}),
+            json!({"extraDeployVariables": []}),
+            "spec.extraDeployVariables",
+        ),
+        (
+            json!({"resourceQuota": {"maxPods": 3}}),
+            json!({"resourceQuota": {}}),
+            "spec.resourceQuota",
+        ),
+        (
+            json!({"namespaceConstraints": {"deniedNamespaces": {"selectorTerms": [{"matchLabels": {"a": "b"}}]}}}),
+            json!({"namespaceConstraints": {"deniedNamespaces": ["kube-*"]}}),
+            "spec.namespaceConstraints.deniedNamespaces.selectorTerms",
+        ),
+        (
+            json!({"impersonation": {"serviceAccountRef": {"name": "a", "namespace": "b"}}}),
+            json!({"impersonation": null}),
+            "spec.impersonation",
+        ),
+    ] {
+        assert_eq!(template(used.clone()), [field], "{used}");
+        assert_eq!(template(off.clone()), Vec::<String>::new(), "{off}");
+    }
+}
+
+#[test]
+fn d10_reasons_and_presentation_are_built() {
+    let spec = json!({
+        "displayName": "x", "description": "y", "priority": 7, "hidden": true, "deprecated": true, "deprecationMessage": "z",
+        "requestReason": {"mandatory": true, "suggestedReasons": ["a"], "description": "b"},
+        "approvalReason": {"mandatoryForRejection": true},
+    });
+    assert_eq!(template(spec), Vec::<String>::new());
+}
+
+#[test]
+fn d10_pod_templates_clusters_and_whole_kinds() {
+    let pod: DebugPodTemplateSpec =
+        serde_json::from_value(json!({"templateString": "containers: []"})).unwrap();
+    assert_eq!(
+        of(Document::PodTemplate(&pod))[0].field,
+        "spec.templateString"
+    );
+    let jinja: DebugPodTemplateSpec =
+        serde_json::from_value(json!({"templateEngine": "jinja"})).unwrap();
+    assert_eq!(
+        of(Document::PodTemplate(&jinja))[0].message,
+        "\"jinja\" is not supported yet; choose another value or leave it out"
+    );
+    let cluster: ClusterSpec =
+        serde_json::from_value(json!({"userNames": {"groupsPrefix": "oidc:"}})).unwrap();
+    assert_eq!(
+        of(Document::Cluster(&cluster))[0].field,
+        "spec.userNames.groupsPrefix"
+    );
+    for document in [
+        Document::Binding(&DebugSessionClusterBindingSpec::default()),
+        Document::DenyPolicy(&DenyPolicySpec::default()),
+    ] {
+        let [unbuilt] = &of(document)[..] else {
+            panic!("one refusal")
+        };
+        assert!(unbuilt.message.contains("not supported yet"), "{unbuilt:?}");
+    }
+}
