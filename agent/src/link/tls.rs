@@ -193,6 +193,10 @@ impl ServerCertVerifier for PinnedVerifier {
 /// What a TLS failure means, in words that say what to do; `None` where `error` is not about TLS. With TLS 1.3 the hub's
 /// refusal of a client certificate arrives only at the first read, wrapped by whoever was reading.
 #[must_use]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "rustls's errors, not an enum of ours: the rest is told as it is"
+)]
 pub fn explain(error: &(dyn StdError + 'static), cluster: &str) -> Option<Explained> {
     let tls = find_tls_error(error)?;
     Some(match tls {
