@@ -26,6 +26,7 @@ pub mod quota;
 pub mod reasons;
 pub mod references;
 pub mod scheduling;
+pub(crate) mod schema;
 pub mod selector;
 pub mod terminal_sharing;
 pub mod variables;
@@ -34,3 +35,63 @@ pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, O
 
 /// `apiVersion` of all six.
 pub const API_VERSION: &str = "breakglass.t-caas.telekom.com/v1alpha1";
+
+/// The six kinds, as words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    DebugPodTemplate,
+    DebugSessionTemplate,
+    DebugSessionClusterBinding,
+    DebugSession,
+    DenyPolicy,
+    Cluster,
+}
+
+impl Kind {
+    /// All six, in the order of spec 1.
+    pub const ALL: [Self; 6] = [
+        Self::DebugPodTemplate,
+        Self::DebugSessionTemplate,
+        Self::DebugSessionClusterBinding,
+        Self::DebugSession,
+        Self::DenyPolicy,
+        Self::Cluster,
+    ];
+
+    /// As it is written in `kind`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DebugPodTemplate => "DebugPodTemplate",
+            Self::DebugSessionTemplate => "DebugSessionTemplate",
+            Self::DebugSessionClusterBinding => "DebugSessionClusterBinding",
+            Self::DebugSession => "DebugSession",
+            Self::DenyPolicy => "DenyPolicy",
+            Self::Cluster => "Cluster",
+        }
+    }
+
+    /// The kind with this name, if it is one of ours.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Whether its objects live in a namespace.
+    #[must_use]
+    pub fn is_namespaced(self) -> bool {
+        match self {
+            Self::DebugSessionClusterBinding | Self::DebugSession => true,
+            Self::DebugPodTemplate
+            | Self::DebugSessionTemplate
+            | Self::DenyPolicy
+            | Self::Cluster => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,457 @@
+//! Compares a document with its kind's schema and tells everything that does not fit, not only the first thing. What
+//! fits comes out as JSON, ready for the Rust types.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Number, Value};
+
+use super::suggest::did_you_mean;
+use super::tree::{Content, Entry, Node};
+use crate::duration;
+use crate::kinds::Kind;
+use crate::kinds::check::{join_field, join_item};
+use crate::kinds::schema::{self, QUANTITY, Resolved};
+use crate::quantity::Quantity;
+
+/// Something that does not fit.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) path: String,
+    pub(super) line: u32,
+    pub(super) message: String,
+}
+
+/// A place in the document: for errors.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    path: &'a str,
+    line: u32,
+}
+
+/// Reads the fields of a kind's object except `apiVersion` and `kind`. What does not fit is left out of the JSON.
+pub(super) fn read(kind: Kind, entries: &[&Entry], line: u32) -> (Value, Vec<Problem>) {
+    let root = schema::of(kind);
+    let mut reader = Reader {
+        root,
+        problems: Vec::new(),
+    };
+    let place = Place { path: "", line };
+    let value = reader.fields(entries, root, place);
+    (Value::Object(value), reader.problems)
+}
+
+struct Reader {
+    root: &'static Value,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn refuse(&mut self, place: Place<'_>, message: impl Into<String>) {
+        self.problems.push(Problem {
+            path: place.path.to_owned(),
+            line: place.line,
+            message: message.into(),
+        });
+    }
+
+    /// `None` if the node does not fit at all.
+    fn value(&mut self, node: &Node, schema: &'static Value, place: Place<'_>) -> Option<Value> {
+        let Resolved { schema, name, .. } = schema::resolve(self.root, schema);
+        if let Some(object) = schema.get("x-list-or-object") {
+            return self.list_or_object(node, object, place);
+        }
+        if name == Some(QUANTITY) {
+            return self.quantity(node, place);
+        }
+        if schema.get("x-kubernetes-int-or-string").is_some() {
+            return self.int_or_string(node, place);
+        }
+        if let Some(words) = schema::words(schema) {
+            return self.word(node, &words, place);
+        }
+        match schema::type_of(schema) {
+            Some("object") => self.object(node, schema, place),
+            Some("array") => self.list(node, schema, place),
+            Some("string") => self.text(node, schema, place),
+            Some("integer") => self.integer(node, schema, place),
+            Some("number") => match &node.content {
+                Content::Number(number) => Some(Value::Number(number.clone())),
+                _ => self.wrong_type(node, "a number", place),
+            },
+            Some("boolean") => match &node.content {
+                Content::Bool(value) => Some(Value::Bool(*value)),
+                _ => self.wrong_type(node, "true or false", place),
+            },
+            Some(_) | None => self.anything(node, place),
+        }
+    }
+
+    fn wrong_type(&mut self, node: &Node, wanted: &str, place: Place<'_>) -> Option<Value> {
+        self.refuse(
+            place,
+            format!("must be {wanted}, not {}", describe(&node.content)),
+        );
+        None
+    }
+
+    /// Any value; only repeated keys are wrong in it.
+    fn anything(&mut self, node: &Node, place: Place<'_>) -> Option<Value> {
+        match &node.content {
+            Content::Map(entries) => {
+                for entry in self.once_each(entries.iter(), place.path) {
+                    let path = join_field(place.path, &entry.key);
+                    let place = Place {
+                        path: &path,
+                        line: entry.line,
+                    };
+                    self.anything(&entry.value, place);
+                }
+            }
+            Content::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let path = join_item(place.path, index);
+                    self.anything(
+                        item,
+                        Place {
+                            path: &path,
+                            line: item.line,
+                        },
+                    );
+                }
+            }
+            Content::Null | Content::Bool(_) | Content::Number(_) | Content::String(_) => {}
+        }
+        Some(node.to_json())
+    }
+
+    fn list_or_object(
+        &mut self,
+        node: &Node,
+        object: &'static Value,
+        place: Place<'_>,
+    ) -> Option<Value> {
+        match &node.content {
+            Content::List(items) => Some(self.items(items, None, place)),
+            Content::Map(_) => self.value(node, object, place),
+            Content::Null | Content::Bool(_) | Content::Number(_) | Content::String(_) => self
+                .wrong_type(
+                    node,
+                    "a list of patterns, or an object with patterns and selectorTerms",
+                    place,
+                ),
+        }
+    }
+
+    fn object(&mut self, node: &Node, schema: &'static Value, place: Place<'_>) -> Option<Value> {
+        let Content::Map(entries) = &node.content else {
+            return self.wrong_type(node, "an object", place);
+        };
+        let entries: Vec<&Entry> = entries.iter().collect();
+        if schema.get("properties").is_some() {
+            return Some(Value::Object(self.fields(&entries, schema, place)));
+        }
+        match schema.get("additionalProperties") {
+            Some(values) if values.is_object() => {
+                Some(Value::Object(self.map(&entries, values, place)))
+            }
+            Some(_) | None => self.anything(node, place),
+        }
+    }
+
+    /// An object whose fields are known.
+    fn fields(
+        &mut self,
+        entries: &[&Entry],
+        schema: &'static Value,
+        place: Place<'_>,
+    ) -> Map<String, Value> {
+        let known = schema.get("properties").and_then(Value::as_object);
+        let required = schema.get("required").and_then(Value::as_array);
+        let is_required =
+            |key: &str| required.is_some_and(|keys| keys.iter().any(|k| k.as_str() == Some(key)));
+        let mut map = Map::new();
+        for entry in self.once_each(entries.iter().copied(), place.path) {
+            let path = join_field(place.path, &entry.key);
+            let at = Place {
+                path: &path,
+                line: entry.line,
+            };
+            let Some(schema) = known.and_then(|known| known.get(&entry.key)) else {
+                let names = known.into_iter().flat_map(Map::keys).map(String::as_str);
+                let hint = did_you_mean(&entry.key, names);
+                self.refuse(at, format!("is not a known field{hint}"));
+                continue;
+            };
+            // As everywhere in Kubernetes, null says that a field is absent.
+            if matches!(entry.value.content, Content::Null) && !is_required(&entry.key) {
+                continue;
+            }
+            if let Some(value) = self.value(&entry.value, schema, at) {
+                map.insert(entry.key.clone(), value);
+            }
+        }
+        let given = |key: &str| entries.iter().any(|entry| entry.key == key);
+        for key in required.into_iter().flatten().filter_map(Value::as_str) {
+            if !given(key) {
+                let path = join_field(place.path, key);
+                self.refuse(
+                    Place {
+                        path: &path,
+                        line: place.line,
+                    },
+                    "is required",
+                );
+            }
+        }
+        map
+    }
+
+    /// An object whose keys are the author's.
+    fn map(
+        &mut self,
+        entries: &[&Entry],
+        values: &'static Value,
+        place: Place<'_>,
+    ) -> Map<String, Value> {
+        let mut map = Map::new();
+        for entry in self.once_each(entries.iter().copied(), place.path) {
+            let path = join_field(place.path, &entry.key);
+            if let Some(value) = self.value(
+                &entry.value,
+                values,
+                Place {
+                    path: &path,
+                    line: entry.line,
+                },
+            ) {
+                map.insert(entry.key.clone(), value);
+            }
+        }
+        map
+    }
+
+    /// The first entry of each key; the others are told.
+    fn once_each<'a>(
+        &mut self,
+        entries: impl Iterator<Item = &'a Entry>,
+        path: &str,
+    ) -> Vec<&'a Entry> {
+        let mut first_lines = BTreeMap::new();
+        let mut firsts = Vec::new();
+        for entry in entries {
+            match first_lines.get(&entry.key) {
+                None => {
+                    first_lines.insert(&entry.key, entry.line);
+                    firsts.push(entry);
+                }
+                Some(first) => {
+                    let path = join_field(path, &entry.key);
+                    self.refuse(
+                        Place {
+                            path: &path,
+                            line: entry.line,
+                        },
+                        format!("is given twice, first on line {first}"),
+                    );
+                }
+            }
+        }
+        firsts
+    }
+
+    fn list(&mut self, node: &Node, schema: &'static Value, place: Place<'_>) -> Option<Value> {
+        let Content::List(items) = &node.content else {
+            return self.wrong_type(node, "a list", place);
+        };
+        self.size(
+            items.len(),
+            ("minItems", "maxItems"),
+            "items",
+            schema,
+            place,
+        );
+        Some(self.items(items, schema.get("items"), place))
+    }
+
+    /// `None` as schema: texts.
+    fn items(&mut self, items: &[Node], schema: Option<&'static Value>, place: Place<'_>) -> Value {
+        let mut values = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let path = join_item(place.path, index);
+            let place = Place {
+                path: &path,
+                line: item.line,
+            };
+            values.extend(match schema {
+                Some(schema) => self.value(item, schema, place),
+                None => self.text(item, &Value::Null, place),
+            });
+        }
+        Value::Array(values)
+    }
+
+    fn size(
+        &mut self,
+        size: usize,
+        (min, max): (&str, &str),
+        what: &str,
+        schema: &Value,
+        place: Place<'_>,
+    ) {
+        let bound = |key: &str| schema.get(key).and_then(Value::as_u64);
+        let size = size as u64;
+        if let Some(min) = bound(min).filter(|min| size < *min) {
+            let message = if size == 0 {
+                "must not be empty".to_owned()
+            } else {
+                format!("has {size} {what}, fewer than {min}")
+            };
+            self.refuse(place, message);
+        }
+        if let Some(max) = bound(max).filter(|max| size > *max) {
+            self.refuse(place, format!("has {size} {what}, more than {max}"));
+        }
+    }
+
+    fn text(&mut self, node: &Node, schema: &Value, place: Place<'_>) -> Option<Value> {
+        let Content::String(text) = &node.content else {
+            let hint = match &node.content {
+                Content::Bool(_) | Content::Number(_) => "; put it in quotes",
+                Content::Null | Content::String(_) | Content::List(_) | Content::Map(_) => "",
+            };
+            self.refuse(
+                place,
+                format!("must be a text, not {}{hint}", describe(&node.content)),
+            );
+            return None;
+        };
+        let before = self.problems.len();
+        self.size(
+            text.chars().count(),
+            ("minLength", "maxLength"),
+            "characters",
+            schema,
+            place,
+        );
+        self.shape(text, schema, place);
+        (self.problems.len() == before).then(|| Value::String(text.clone()))
+    }
+
+    /// Pattern and format of a text.
+    fn shape(&mut self, text: &str, schema: &Value, place: Place<'_>) {
+        if schema.get("x-check").is_some() {
+            if let Err(error) = duration::parse(text) {
+                self.refuse(place, error.to_string());
+            }
+            return;
+        }
+        if schema.get("format").and_then(Value::as_str) == Some("date-time")
+            && text.parse::<jiff::Timestamp>().is_err()
+        {
+            self.refuse(
+                place,
+                format!("{text:?} is not a time such as 2026-01-31T12:00:00Z"),
+            );
+        }
+        let pattern = schema.get("pattern").and_then(Value::as_str);
+        let regex = pattern.and_then(|pattern| regex::Regex::new(pattern).ok());
+        if let (Some(pattern), Some(regex)) = (pattern, regex)
+            && !text.is_empty()
+            && !regex.is_match(text)
+        {
+            self.refuse(place, format!("{text:?} does not match {pattern}"));
+        }
+    }
+
+    fn integer(&mut self, node: &Node, schema: &Value, place: Place<'_>) -> Option<Value> {
+        let Content::Number(number) = &node.content else {
+            return self.wrong_type(node, "a whole number", place);
+        };
+        let Some(value) = number.as_i64() else {
+            return self.wrong_type(node, "a whole number", place);
+        };
+        let bound = |key: &str| schema.get(key).and_then(Value::as_i64);
+        let is_int32 = schema.get("format").and_then(Value::as_str) == Some("int32");
+        let min = bound("minimum").unwrap_or(if is_int32 {
+            i64::from(i32::MIN)
+        } else {
+            i64::MIN
+        });
+        let max = bound("maximum").unwrap_or(if is_int32 {
+            i64::from(i32::MAX)
+        } else {
+            i64::MAX
+        });
+        if value < min {
+            self.refuse(place, format!("is {value}, less than {min}"));
+            None
+        } else if value > max {
+            self.refuse(place, format!("is {value}, more than {max}"));
+            None
+        } else {
+            Some(Value::Number(Number::from(value)))
+        }
+    }
+
+    fn word(&mut self, node: &Node, words: &[&str], place: Place<'_>) -> Option<Value> {
+        let listed = words
+            .iter()
+            .map(|word| format!("{word:?}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let Content::String(text) = &node.content else {
+            return self.wrong_type(node, &format!("one of {listed}"), place);
+        };
+        if words.contains(&text.as_str()) {
+            return Some(Value::String(text.clone()));
+        }
+        let hint = did_you_mean(text, words.iter().copied());
+        self.refuse(place, format!("{text:?} is not one of {listed}{hint}"));
+        None
+    }
+
+    fn quantity(&mut self, node: &Node, place: Place<'_>) -> Option<Value> {
+        let text = match &node.content {
+            Content::String(text) => text.clone(),
+            Content::Number(number) => number.to_string(),
+            Content::Null | Content::Bool(_) | Content::List(_) | Content::Map(_) => {
+                return self.wrong_type(node, "a quantity", place);
+            }
+        };
+        match Quantity::parse(&text) {
+            Ok(_) => Some(Value::String(text)),
+            Err(error) => {
+                self.refuse(place, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn int_or_string(&mut self, node: &Node, place: Place<'_>) -> Option<Value> {
+        match &node.content {
+            Content::String(_) => Some(node.to_json()),
+            Content::Number(number)
+                if number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) =>
+            {
+                Some(node.to_json())
+            }
+            Content::Number(_)
+            | Content::Null
+            | Content::Bool(_)
+            | Content::List(_)
+            | Content::Map(_) => self.wrong_type(node, "a whole number or a text", place),
+        }
+    }
+}
+
+fn describe(content: &Content) -> String {
+    match content {
+        Content::Null => "nothing".to_owned(),
+        Content::Bool(value) => format!("the boolean {value}"),
+        Content::Number(number) => format!("the number {number}"),
+        Content::String(text) if text.chars().count() <= 40 => format!("the text {text:?}"),
+        Content::String(_) => "a text".to_owned(),
+        Content::List(_) => "a list".to_owned(),
+        Content::Map(_) => "an object".to_owned(),
+    }
+}
