@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use breakglass_protocol::limits::WATCH_FRESHNESS;
+use breakglass_protocol::wire::grant::{Operation, Operations, Role};
+
 use crate::clock::Now;
-use crate::grants::GrantIndex;
+use crate::grants::{GrantIndex, PodEntry};
 
 /// What a SubjectAccessReview says, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,7 +53,23 @@ pub enum Verdict {
     NoOpinion { reason: String },
 }
 
-/// Judges one review.
+/// What a review asks of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Open(Operation),
+    /// `get`, or `list`/`watch` narrowed to the one pod: what kubectl does first.
+    See,
+}
+
+/// Who a review is about that no session is for (S5): Kubernetes's own and whoever is above RBAC anyway.
+const NOT_FOR_SESSIONS: [&str; 4] = [
+    "system:serviceaccounts",
+    "system:nodes",
+    "system:masters",
+    "system:unauthenticated",
+];
+
+/// Judges one review. The rules in order; the first that refuses is told.
 #[must_use]
 pub fn authorize(
     index: &GrantIndex,
@@ -58,8 +77,156 @@ pub fn authorize(
     now: Now,
     freshness: Freshness,
 ) -> Verdict {
-    let _ = (index, review, now, freshness);
+    let Some((asked, namespace, pod)) = asked_of_a_pod(review) else {
+        return no_opinion("");
+    };
+    if is_not_for_sessions(review) {
+        return no_opinion("");
+    }
+    if !is_fresh(freshness, now) {
+        return no_opinion(
+            "breakglass: the agent does not see the cluster's pods at the moment, so no debug session opens anything",
+        );
+    }
+    let mut refusal = None;
+    for entry in index.lookup(namespace, pod) {
+        match judge_entry(entry, &review.user, asked, now) {
+            Judged::Allowed(reason) => return Verdict::Allow { reason },
+            Judged::Refused(reason) => refusal = Some(reason),
+            Judged::NotTheirs => {}
+        }
+    }
+    // The same words for a pod of somebody else's session as for any other pod: they tell nothing of it.
     Verdict::NoOpinion {
-        reason: String::new(),
+        reason: refusal.unwrap_or_else(|| {
+            "breakglass: you have no debug session that opens this pod".to_owned()
+        }),
     }
 }
+
+enum Judged {
+    Allowed(String),
+    /// The person's own session does not allow it, and why.
+    Refused(String),
+    /// The person is not in this session.
+    NotTheirs,
+}
+
+fn judge_entry(entry: &PodEntry, user: &str, asked: Asked, now: Now) -> Judged {
+    let grant = &entry.grant;
+    // Byte for byte (S6).
+    let Some(role) = grant.people.get(user).copied() else {
+        return Judged::NotTheirs;
+    };
+    let session = &grant.session;
+    if now.wall >= grant.expires_at || now.monotonic >= grant.ends {
+        return Judged::Refused(format!(
+            "breakglass: your debug session {session} has ended"
+        ));
+    }
+    let allowed = match asked {
+        Asked::Open(operation) => may(role, grant.operations, operation),
+        Asked::See => Operation::ALL
+            .iter()
+            .any(|operation| may(role, grant.operations, *operation)),
+    };
+    let (role, asked) = (role_name(role), asked_name(asked));
+    if allowed {
+        Judged::Allowed(format!(
+            "breakglass: debug session {session}, role {role}, operation {asked}"
+        ))
+    } else {
+        Judged::Refused(format!(
+            "breakglass: your debug session {session} does not allow {asked} to the role {role}"
+        ))
+    }
+}
+
+/// S4: viewers watch, they do not type.
+fn may(role: Role, operations: Operations, operation: Operation) -> bool {
+    let by_role = match role {
+        Role::Owner | Role::Participant => true,
+        Role::Viewer => match operation {
+            Operation::Logs => true,
+            Operation::Exec | Operation::Attach | Operation::PortForward => false,
+        },
+    };
+    by_role && operations.allows(operation)
+}
+
+/// The pod that a review is about, if it is about one pod in a way that a session can open.
+fn asked_of_a_pod(review: &ReviewFacts) -> Option<(Asked, &str, &str)> {
+    let resource = review.resource.as_ref()?;
+    if !resource.group.is_empty() || resource.resource != "pods" || resource.namespace.is_empty() {
+        return None;
+    }
+    let verb = resource.verb.as_str();
+    let asked = match (resource.subresource.as_str(), verb) {
+        ("exec", "get" | "create") => Asked::Open(Operation::Exec),
+        ("attach", "get" | "create") => Asked::Open(Operation::Attach),
+        ("portforward", "get" | "create") => Asked::Open(Operation::PortForward),
+        ("log", "get") => Asked::Open(Operation::Logs),
+        ("", "get" | "list" | "watch") => Asked::See,
+        _ => return None,
+    };
+    let pod = match verb {
+        "list" | "watch" if resource.subresource.is_empty() => selected_name(resource)?,
+        _ => resource.name.as_str(),
+    };
+    (!pod.is_empty() && pod != "*").then_some((asked, resource.namespace.as_str(), pod))
+}
+
+/// S3: exactly one parsed `metadata.name` equality, nothing beside it.
+fn selected_name(resource: &ResourceFacts) -> Option<&str> {
+    let [requirement] = resource.field_requirements.as_slice() else {
+        return None;
+    };
+    let [name] = requirement.values.as_slice() else {
+        return None;
+    };
+    let is_equality = requirement.key == "metadata.name" && requirement.operator == "In";
+    // The API server also puts the name it found in the selector into `name`; another one there is no equality.
+    let agrees = resource.name.is_empty() || resource.name == *name;
+    (is_equality && agrees).then_some(name.as_str())
+}
+
+fn is_not_for_sessions(review: &ReviewFacts) -> bool {
+    review.user.starts_with("system:")
+        || review
+            .groups
+            .iter()
+            .any(|group| NOT_FOR_SESSIONS.contains(&group.as_str()))
+}
+
+fn is_fresh(freshness: Freshness, now: Now) -> bool {
+    freshness
+        .last_progress
+        .is_some_and(|at| now.monotonic.saturating_sub(at) < WATCH_FRESHNESS)
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "owner",
+        Role::Participant => "participant",
+        Role::Viewer => "viewer",
+    }
+}
+
+fn asked_name(asked: Asked) -> &'static str {
+    match asked {
+        Asked::Open(Operation::Exec) => "exec",
+        Asked::Open(Operation::Attach) => "attach",
+        Asked::Open(Operation::Logs) => "logs",
+        Asked::Open(Operation::PortForward) => "port-forward",
+        Asked::See => "get",
+    }
+}
+
+fn no_opinion(reason: &str) -> Verdict {
+    Verdict::NoOpinion {
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -115,6 +115,12 @@ impl Deadline {
         self.expires_at
     }
 
+    /// What no renewal passes in this cluster.
+    #[must_use]
+    pub fn limit(&self) -> Timestamp {
+        self.limit
+    }
+
     /// The newest renewal taken in.
     #[must_use]
     pub fn renewal(&self) -> u32 {

@@ -1,16 +1,25 @@
 //! A grant as this agent holds it: what the hub wants, what was rendered and made for it, how it ended. One record of
 //! the journal, so a restart at any instruction goes on from here (D5).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use breakglass_protocol::wire::grant::{EndReason, Grant};
-use breakglass_protocol::wire::report::{Cleanup, EndRecord, ObjectRecord};
+use breakglass_protocol::wire::report::{Cleanup, EndRecord, ObjectRecord, Removed};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
 use crate::deadline::Deadline;
-use crate::workload::Rendered;
+use crate::observed::Observed;
+use crate::plan::PodRef;
+use crate::pods;
+use crate::workload::{Rendered, WORKLOAD};
+
+/// Pods whose UIDs are remembered: 1,000 of about 100 bytes each leave the record room in its Secret. Pods beyond are
+/// still found by label and owner.
+const MAX_REMEMBERED_PODS: usize = 1_000;
+/// ReplicaSets that are remembered; an unedited Deployment has one.
+const MAX_REPLICA_SETS: usize = 50;
 
 /// See the module's text. Every change through a method counts up [`Held::version`]; the record must be written
 /// whenever [`Held::is_saved`] is false.
@@ -24,29 +33,77 @@ pub struct Held {
     /// Made once, when the grant came (D4). `None` only for a grant that was refused before rendering.
     pub rendered: Option<Rendered>,
     /// What was made, in order of creation.
+    #[serde(default)]
     pub created: Vec<ObjectRecord>,
-    /// ReplicaSets that were seen to be owned, by UID, by the recorded Deployment: what proves a pod when the
-    /// Deployment is already gone, and is deleted if it was orphaned.
+    /// ReplicaSets that were seen to be owned, by UID, by the recorded Deployment: they prove a pod when the
+    /// Deployment is already gone, and are deleted with it.
     #[serde(default)]
     pub replica_sets: Vec<ObjectRecord>,
+    /// Pods (UID → name) that were proved to be the session's: deleted at the end also when somebody took their
+    /// label or owner away.
+    #[serde(default)]
+    pub pods: BTreeMap<String, String>,
     /// `metadata.generation` of the workload after our last write; another one means that somebody edited it.
     #[serde(default)]
     pub workload_generation: Option<i64>,
     /// After the end: documents without a record that were looked for and are not there (by index).
     #[serde(default)]
     pub searched: BTreeSet<usize>,
+    #[serde(default)]
     pub end: Option<EndRecord>,
+    #[serde(default)]
     pub cleanup: Option<Cleanup>,
+    /// UIDs whose deletion the API server accepted, in this process.
+    #[serde(skip)]
+    pub(crate) asked: BTreeSet<String>,
+    /// Why the deletion of an object (by UID) failed last.
+    #[serde(skip)]
+    pub(crate) errors: BTreeMap<String, String>,
+    /// Why the last attempt to make something failed, and since when (monotonic) without a success between.
+    #[serde(skip)]
+    pub(crate) refused: Option<Refused>,
     #[serde(skip)]
     pub(crate) version: u64,
     #[serde(skip)]
     pub(crate) saved: u64,
-    /// UIDs of pods that were once proved to be the session's, in this process: deleted at the end also if orphaned.
-    #[serde(skip)]
-    pub(crate) proved_pods: BTreeSet<String>,
+}
+
+/// An attempt to make something that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Refused {
+    pub(crate) since: std::time::Duration,
+    pub(crate) message: String,
 }
 
 impl Held {
+    /// A grant that just came; unsaved.
+    #[must_use]
+    pub(crate) fn new(
+        grant: Grant,
+        deadline: Deadline,
+        rendered: Option<Rendered>,
+        now: Now,
+    ) -> Self {
+        Self {
+            grant,
+            deadline,
+            received_at: now.wall,
+            rendered,
+            created: Vec::new(),
+            replica_sets: Vec::new(),
+            pods: BTreeMap::new(),
+            workload_generation: None,
+            searched: BTreeSet::new(),
+            end: None,
+            cleanup: None,
+            asked: BTreeSet::new(),
+            errors: BTreeMap::new(),
+            refused: None,
+            version: 1,
+            saved: 0,
+        }
+    }
+
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
@@ -96,11 +153,143 @@ impl Held {
             remaining: Vec::new(),
         });
         self.touch();
+        self.try_finish(now);
     }
 
     /// Takes in what is seen; to be called before [`crate::plan::plan`]. Remembers what is proved to be the session's.
-    pub fn handle_observed(&mut self, observed: &crate::observed::Observed) {
-        let _ = observed;
+    pub fn handle_observed(&mut self, observed: &Observed) {
+        for set in &observed.replica_sets {
+            let known = self.replica_sets.iter().any(|known| known.uid == set.uid);
+            if !known
+                && self.replica_sets.len() < MAX_REPLICA_SETS
+                && pods::owns_replica_set(self, set)
+            {
+                self.replica_sets.push(ObjectRecord {
+                    api_version: set.api_version.clone(),
+                    kind: set.kind.clone(),
+                    namespace: Some(set.namespace.clone()),
+                    name: set.name.clone(),
+                    uid: set.uid.clone(),
+                    source: WORKLOAD.to_owned(),
+                });
+                self.touch();
+            }
+        }
+        for pod in &observed.pods {
+            if !self.pods.contains_key(&pod.uid)
+                && !pod.uid.is_empty()
+                && !self.is_removed(&pod.uid)
+                && pods::is_owned(self, pod, &observed.replica_sets)
+            {
+                self.forget_a_pod(observed);
+                self.pods.insert(pod.uid.clone(), pod.name.clone());
+                self.touch();
+            }
+        }
+    }
+
+    /// Makes room for one more: a pod that is no longer seen goes first.
+    fn forget_a_pod(&mut self, observed: &Observed) {
+        if self.pods.len() < MAX_REMEMBERED_PODS {
+            return;
+        }
+        let unseen = self
+            .pods
+            .keys()
+            .find(|uid| observed.pods.iter().all(|pod| pod.uid != **uid))
+            .or_else(|| self.pods.keys().next())
+            .cloned();
+        if let Some(uid) = unseen {
+            self.pods.remove(&uid);
+        }
+    }
+
+    /// The record of the DaemonSet or Deployment.
+    #[must_use]
+    pub fn workload_record(&self) -> Option<&ObjectRecord> {
+        self.created.iter().find(|record| record.source == WORKLOAD)
+    }
+
+    /// Everything that must be confirmed gone at the end, newest first.
+    pub(crate) fn to_remove(&self) -> impl Iterator<Item = &ObjectRecord> {
+        self.created
+            .iter()
+            .rev()
+            .chain(&self.replica_sets)
+            .filter(|record| !self.is_removed(&record.uid))
+    }
+
+    /// Remembered pods that are not confirmed gone.
+    pub(crate) fn pods_to_remove(&self) -> impl Iterator<Item = PodRef> {
+        self.pods.iter().map(|(uid, name)| PodRef {
+            namespace: self.grant.target_namespace.clone(),
+            name: name.clone(),
+            uid: uid.clone(),
+        })
+    }
+
+    /// Documents that may have been made without a record (a crash between create and journal).
+    pub(crate) fn to_search(&self) -> impl Iterator<Item = (usize, &serde_json::Value)> {
+        self.rendered
+            .iter()
+            .flat_map(|rendered| rendered.documents.iter().enumerate())
+            .filter(|(place, document)| {
+                !self.searched.contains(place)
+                    && self
+                        .created
+                        .iter()
+                        .all(|record| record.source != document.source)
+            })
+            .map(|(place, document)| (place, &document.manifest))
+    }
+
+    pub(crate) fn is_removed(&self, uid: &str) -> bool {
+        self.cleanup.as_ref().is_some_and(|cleanup| {
+            cleanup
+                .removed
+                .iter()
+                .any(|removed| removed.object.uid == uid)
+        })
+    }
+
+    pub(crate) fn confirm_removed(&mut self, record: &ObjectRecord, now: Now) {
+        if self.is_removed(&record.uid) {
+            return;
+        }
+        if let Some(cleanup) = &mut self.cleanup {
+            cleanup.removed.push(Removed {
+                object: record.clone(),
+                at: now.wall,
+            });
+            // Not counted as a change: after a crash it is simply confirmed again. The finish is written.
+            self.errors.remove(&record.uid);
+            self.pods.remove(&record.uid);
+            self.try_finish(now);
+        }
+    }
+
+    /// Whether pods could still be there, as far as this record knows.
+    pub(crate) fn pods_may_be_left(&self) -> bool {
+        let confirmed = self
+            .cleanup
+            .as_ref()
+            .is_some_and(|cleanup| cleanup.pods_gone_at.is_some());
+        self.workload_record().is_some() && !confirmed
+    }
+
+    /// Finishes the cleanup once nothing is left to confirm.
+    pub(crate) fn try_finish(&mut self, now: Now) {
+        let is_done = self.pods.is_empty()
+            && self.to_remove().next().is_none()
+            && self.to_search().next().is_none()
+            && !self.pods_may_be_left();
+        if is_done
+            && let Some(cleanup) = &mut self.cleanup
+            && cleanup.finished_at.is_none()
+        {
+            cleanup.finished_at = Some(now.wall);
+            self.touch();
+        }
     }
 
     pub(crate) fn touch(&mut self) {

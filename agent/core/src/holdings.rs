@@ -5,15 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use breakglass_protocol::ids::{ClusterName, GrantUid};
-use breakglass_protocol::wire::grant::{EndReason, Grant};
-use breakglass_protocol::wire::report::Report;
+use breakglass_protocol::limits::{MAX_GRANTS_PER_CLUSTER, MAX_PEOPLE_PER_SESSION};
+use breakglass_protocol::wire::grant::{Desired, EndReason, Grant};
+use breakglass_protocol::wire::report::{EndRecord, Report};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ceiling::Ceiling;
+use crate::ceiling::{Ceiling, judge_grant};
 use crate::clock::Now;
+use crate::deadline::{Deadline, millis_between};
 use crate::held::Held;
-use crate::tombstones::Tombstones;
+use crate::pods::shortened;
+use crate::tombstones::{Tombstone, Tombstones};
+use crate::workload::{self, Rendered};
 
 /// A grant from the hub, decoded, with its envelope.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,9 +47,17 @@ pub enum Taken {
     Same,
     /// It ended here before; this is what to tell the hub. Nothing is held for it.
     EndedBefore(Box<Report>),
-    /// It is not for this cluster, or unreadable; nothing is held for it. For log and metrics; the report for the hub.
-    Refused { why: String, report: Box<Report> },
+    /// It is not for this cluster, or unreadable, or one too many; what is held under its UID, if anything, stays as it
+    /// is. For log and metrics; the report, if nothing is held, is for the hub.
+    Refused {
+        why: String,
+        report: Option<Box<Report>>,
+    },
 }
+
+/// How far the clock moves before the high-water mark is written again: one small write a minute while grants run. The
+/// mark can be this much behind, and only for a clock that is set back while the agent is down.
+const HIGH_WATER_STEP_MS: u64 = 60_000;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -111,45 +123,175 @@ impl Holdings {
 
     /// Takes in a grant from the hub.
     pub fn receive(&mut self, received: Received, now: Now) -> Taken {
-        let _ = (received, now);
-        Taken::Same
+        let uid = received.grant.uid.clone();
+        if let Some(stone) = self.memory.tombstones.get(&uid) {
+            return Taken::EndedBefore(Box::new(stone.report(&uid, now)));
+        }
+        if received.grant.cluster != self.cluster {
+            let why = format!(
+                "the grant is for cluster {:?}, but this agent serves {}",
+                received.grant.cluster.as_str(),
+                self.cluster
+            );
+            return self.refuse(&uid, why, now);
+        }
+        match self.held.get_mut(&uid) {
+            Some(held) => update(held, received, now),
+            None => self.take(received, now),
+        }
     }
 
     /// A grant's frame that cannot be read. What is held under its UID ends: the frame may have been a restriction.
     pub fn refuse_unreadable(&mut self, uid: &GrantUid, why: &str, now: Now) -> Taken {
-        let _ = (uid, why, now);
-        Taken::Same
+        let why = format!("the hub sent a grant that this agent cannot read: {why}");
+        if let Some(stone) = self.memory.tombstones.get(uid) {
+            return Taken::EndedBefore(Box::new(stone.report(uid, now)));
+        }
+        match self.held.get_mut(uid) {
+            Some(held) if held.has_ended() => Taken::Same,
+            Some(held) => {
+                held.end(EndReason::Failed, Some(why), now);
+                Taken::Changed
+            }
+            None => self.refuse(uid, why, now),
+        }
+    }
+
+    /// Refuses what is not held: remembers the UID, so that the refusal stands. What is held under it stays as it is.
+    fn refuse(&mut self, uid: &GrantUid, why: String, now: Now) -> Taken {
+        let stone = Tombstone {
+            end: EndRecord {
+                reason: EndReason::Failed,
+                at: now.wall,
+                message: Some(why.clone()),
+            },
+            finished_at: now.wall,
+            last_end: now.wall,
+        };
+        let report = (!self.held.contains_key(uid)).then(|| {
+            let report = Box::new(stone.report(uid, now));
+            self.bury(uid.clone(), stone, now);
+            report
+        });
+        Taken::Refused { why, report }
+    }
+
+    /// A grant of which nothing is known here.
+    fn take(&mut self, received: Received, now: Now) -> Taken {
+        if self.held.len() >= MAX_GRANTS_PER_CLUSTER {
+            let why = format!("this agent holds {MAX_GRANTS_PER_CLUSTER} grants and takes no more");
+            return self.refuse(&received.grant.uid.clone(), why, now);
+        }
+        let Received {
+            grant,
+            remaining,
+            missing_features,
+        } = received;
+        let deadline = Deadline::received(
+            grant.renewal,
+            grant.expires_at,
+            remaining,
+            self.ceiling.latest_end(now.wall),
+            now,
+        );
+        let uid = grant.uid.clone();
+        let (rendered, refusal) = match render_within(&self.ceiling, &grant, &missing_features, now)
+        {
+            Ok(rendered) => (Some(rendered), None),
+            Err(why) => (None, Some(why)),
+        };
+        // An ended grant is held too, with its manifests: if the journal was lost, they find what is left of it.
+        let mut held = Held::new(grant, deadline, rendered, now);
+        if let Some((reason, message)) = wanted_end(&held.grant) {
+            held.end(reason, message, now);
+        } else if let Some(why) = refusal {
+            held.end(EndReason::Failed, Some(why), now);
+        } else if held.deadline.has_passed(now) {
+            held.end(EndReason::Expired, None, now);
+        }
+        self.held.insert(uid, held);
+        Taken::Changed
     }
 
     /// After a complete snapshot: ends every running grant that it did not hold. Returns those.
     pub fn withdraw_absent(&mut self, present: &BTreeSet<GrantUid>, now: Now) -> Vec<GrantUid> {
-        let mut withdrawn = Vec::new();
-        for (uid, held) in &mut self.held {
-            if !held.has_ended() && !present.contains(uid) {
-                held.end(EndReason::Withdrawn, None, now);
-                withdrawn.push(uid.clone());
-            }
-        }
-        withdrawn
+        self.end_where(EndReason::Withdrawn, None, now, |uid, _| {
+            !present.contains(uid)
+        })
     }
 
     /// The hub stored the final report: the record may go (from the journal too), the UID stays. Returns whether
     /// there was a finished grant under it.
     pub fn settle(&mut self, uid: &GrantUid, now: Now) -> bool {
-        let _ = (uid, now);
-        false
+        let finished = self.held.get(uid).and_then(|held| {
+            Some(Tombstone {
+                end: held.end.clone()?,
+                finished_at: held.cleanup.as_ref()?.finished_at?,
+                last_end: held.grant.last_end.max(held.grant.expires_at),
+            })
+        });
+        let Some(stone) = finished else {
+            return false;
+        };
+        self.held.remove(uid);
+        self.bury(uid.clone(), stone, now);
+        true
+    }
+
+    fn bury(&mut self, uid: GrantUid, stone: Tombstone, now: Now) {
+        self.memory.tombstones.bury(uid, stone, now.wall);
+        self.memory_version += 1;
     }
 
     /// Takes in a reading of the clocks; ends what has passed its deadline and returns those.
     pub fn handle_time(&mut self, now: Now) -> Vec<GrantUid> {
-        let _ = now;
-        Vec::new()
+        for held in self.held.values_mut().filter(|held| !held.has_ended()) {
+            held.deadline.observe(now);
+        }
+        self.mark_high_water(now);
+        self.end_where(EndReason::Expired, None, now, |_, held| {
+            held.deadline.has_passed(now)
+        })
+    }
+
+    /// The mark protects the grants that run; without any it starts anew, so that a clock that was wrong for a while
+    /// does not spoil tomorrow's sessions.
+    fn mark_high_water(&mut self, now: Now) {
+        let is_running = self.held.values().any(|held| !held.has_ended());
+        let mark = match (is_running, self.memory.high_water) {
+            (false, _) => None,
+            (true, None) => Some(now.wall),
+            (true, Some(mark)) if millis_between(mark, now.wall) >= HIGH_WATER_STEP_MS => {
+                Some(now.wall)
+            }
+            (true, Some(mark)) => Some(mark),
+        };
+        if mark != self.memory.high_water {
+            self.memory.high_water = mark;
+            self.memory_version += 1;
+        }
     }
 
     /// The local kill switch: ends everything and returns what it ended.
     pub fn end_all(&mut self, message: &str, now: Now) -> Vec<GrantUid> {
-        let _ = (message, now);
-        Vec::new()
+        self.end_where(EndReason::Terminated, Some(message), now, |_, _| true)
+    }
+
+    fn end_where(
+        &mut self,
+        reason: EndReason,
+        message: Option<&str>,
+        now: Now,
+        is_meant: impl Fn(&GrantUid, &Held) -> bool,
+    ) -> Vec<GrantUid> {
+        let mut ended = Vec::new();
+        for (uid, held) in &mut self.held {
+            if !held.has_ended() && is_meant(uid, held) {
+                held.end(reason, message.map(str::to_owned), now);
+                ended.push(uid.clone());
+            }
+        }
+        ended
     }
 
     /// Monotonic instant of the next expiry.
@@ -173,3 +315,99 @@ impl Holdings {
         self.memory_saved = self.memory_saved.max(version);
     }
 }
+
+/// Takes a later frame into a grant that is held. What was approved never changes (S7, D4): work, namespace, labels and
+/// name stay those of the first frame.
+fn update(held: &mut Held, received: Received, now: Now) -> Taken {
+    if held.has_ended() {
+        return Taken::Same;
+    }
+    let before = changing(held);
+    let grant = received.grant;
+    held.deadline
+        .receive(grant.renewal, grant.expires_at, received.remaining, now);
+    if let Some((reason, message)) = wanted_end(&grant) {
+        held.end(reason, message, now);
+    } else if let Some(why) = missing(&received.missing_features) {
+        held.end(EndReason::Failed, Some(why), now);
+    } else if let Some(why) = too_many_people(&grant) {
+        held.end(EndReason::Failed, Some(why), now);
+    } else {
+        held.grant.people = grant.people;
+        held.grant.operations = grant.operations;
+        held.grant.renewal = held.deadline.renewal();
+        held.grant.expires_at = held.deadline.expires_at();
+        held.grant.last_end = grant.last_end;
+    }
+    if changing(held) == before {
+        return Taken::Same;
+    }
+    if !held.has_ended() {
+        held.touch();
+    }
+    Taken::Changed
+}
+
+/// All that a later frame can change.
+fn changing(held: &Held) -> impl PartialEq + use<> {
+    (
+        held.grant.people.clone(),
+        held.grant.operations,
+        held.grant.last_end,
+        held.deadline.renewal(),
+        held.deadline.expires_at(),
+        held.deadline.ends(),
+        held.has_ended(),
+    )
+}
+
+/// The end that the hub asks for.
+fn wanted_end(grant: &Grant) -> Option<(EndReason, Option<String>)> {
+    match &grant.desired {
+        Desired::Running {} => None,
+        Desired::Ended { reason, by, .. } => Some((
+            *reason,
+            by.as_ref().map(|by| format!("ended by {}", shortened(by))),
+        )),
+    }
+}
+
+/// The grant's manifests, or why it is not taken, in words for its people.
+fn render_within(
+    ceiling: &Ceiling,
+    grant: &Grant,
+    lacking: &[String],
+    now: Now,
+) -> Result<Rendered, String> {
+    if let Some(why) = missing(lacking).or_else(|| too_many_people(grant)) {
+        return Err(why);
+    }
+    let rendered = workload::render(grant).map_err(|e| e.to_string())?;
+    judge_grant(ceiling, grant, &rendered, now.wall).map_err(|refusals| {
+        let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        all.join("; ")
+    })?;
+    Ok(rendered)
+}
+
+/// D17: an ignored restriction would fail open.
+fn missing(features: &[String]) -> Option<String> {
+    (!features.is_empty()).then(|| {
+        format!(
+            "the session needs what this cluster's agent does not have ({}); upgrade the agent",
+            features.join(", ")
+        )
+    })
+}
+
+fn too_many_people(grant: &Grant) -> Option<String> {
+    (grant.people.len() > MAX_PEOPLE_PER_SESSION).then(|| {
+        format!(
+            "the session has {} people; at most {MAX_PEOPLE_PER_SESSION} are possible",
+            grant.people.len()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,8 @@ use crate::clock::Now;
 use crate::held::Held;
 use crate::observed::Observed;
 
+mod deploy;
+mod end;
 pub mod outcome;
 
 /// One thing for the program to do.
@@ -37,7 +39,7 @@ pub enum Step {
     DeletePod { pod: PodRef },
     /// Delete with UID precondition, Background propagation.
     Delete { record: ObjectRecord },
-    /// GET by name: `Gone` if 404 or another UID.
+    /// GET by name: `Gone` if 404 or another UID, else `Present`.
     ConfirmGone { record: ObjectRecord },
     /// LIST (not from the watch) pods in this namespace with this label selector; tell their facts.
     ConfirmPodsGone { namespace: String, selector: String },
@@ -58,6 +60,22 @@ pub struct PodRef {
 /// The next steps, none if all is as it should be. See the module's text.
 #[must_use]
 pub fn plan(held: &Held, observed: &Observed, now: Now) -> Vec<Step> {
-    let _ = (held, observed, now);
-    Vec::new()
+    if held.has_ended() {
+        end::plan_end(held, observed, now)
+    } else if held.deadline.has_passed(now) {
+        // `Holdings::handle_time` ends it in its next turn; until then at least nothing opens.
+        vec![Step::CloseAccess]
+    } else {
+        deploy::plan_deploy(held, observed, now)
+    }
 }
+
+/// The journal entry, if it is not up to date.
+fn journal(held: &Held) -> Option<Step> {
+    (!held.is_saved()).then(|| Step::Journal {
+        version: held.version(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

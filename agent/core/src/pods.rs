@@ -1,9 +1,20 @@
 //! Which pods are the session's (S3), and why pods are not ready, in plain words.
 
-use breakglass_protocol::wire::report::ObservedPod;
+use breakglass_protocol::wire::report::{ContainerStatus, ObservedPod};
+use k8s_openapi::api::core::v1::{ContainerStatus as KubeContainerStatus, PodSpec};
 
 use crate::held::Held;
-use crate::observed::{Observed, OwnerFacts, PodFacts};
+use crate::observed::{Observed, Origin, OwnerFacts, PodFacts};
+
+mod message;
+mod template;
+
+pub use message::explain;
+pub(crate) use message::shortened;
+
+/// Pods told to the hub and opened at most: 5,000 with container status fill a report (2 MiB). A larger cluster's
+/// DaemonSet works on as many; the message says so.
+pub const MAX_PODS: usize = 5_000;
 
 /// Whether a pod is the session's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,27 +40,179 @@ pub enum PodRefusal {
     OtherOwner,
     #[error("its owner adopted it instead of making it")]
     Adopted,
-    #[error("{0} differs from what was applied")]
+    #[error("its {0} differs from what was applied")]
     Differs(String),
 }
 
 /// S3 for one pod. `owners` are the ReplicaSets seen in the namespace.
 #[must_use]
 pub fn judge_pod(held: &Held, pod: &PodFacts, owners: &[OwnerFacts]) -> PodVerdict {
-    let _ = (held, pod, owners);
-    PodVerdict::NotAllowed(PodRefusal::NoWorkload)
+    match applied_spec(held) {
+        Some(applied) => judge_against(held, &applied, pod, owners),
+        None => PodVerdict::NotAllowed(PodRefusal::NoWorkload),
+    }
+}
+
+/// The rules in order; the first that refuses is told.
+fn judge_against(
+    held: &Held,
+    applied: &PodSpec,
+    pod: &PodFacts,
+    owners: &[OwnerFacts],
+) -> PodVerdict {
+    let refusal = if held.has_ended() {
+        Some(PodRefusal::Ended)
+    } else if held.workload_record().is_none() {
+        Some(PodRefusal::NoWorkload)
+    } else if pod.namespace != held.grant.target_namespace {
+        Some(PodRefusal::OtherNamespace(pod.namespace.clone()))
+    } else if pod.uid.is_empty() {
+        Some(PodRefusal::NoUid)
+    } else if pod.deleting.is_some() {
+        Some(PodRefusal::Deleting)
+    } else if !is_owned_now(held, pod, owners) {
+        Some(PodRefusal::OtherOwner)
+    } else if pod.origin != Origin::MadeByOwner {
+        Some(PodRefusal::Adopted)
+    } else {
+        template::difference(applied, &pod.spec).map(PodRefusal::Differs)
+    };
+    refusal.map_or(PodVerdict::Allowed, PodVerdict::NotAllowed)
 }
 
 /// The pods that the webhook may open, as told to the hub. Empty once the grant has ended.
 #[must_use]
 pub fn allowed_pods(held: &Held, observed: &Observed) -> Vec<ObservedPod> {
-    let _ = (held, observed);
-    Vec::new()
+    if held.has_ended() {
+        return Vec::new();
+    }
+    let Some(applied) = applied_spec(held) else {
+        return Vec::new();
+    };
+    observed
+        .pods
+        .iter()
+        .filter(|pod| {
+            judge_against(held, &applied, pod, &observed.replica_sets) == PodVerdict::Allowed
+        })
+        .take(MAX_PODS)
+        .map(observed_pod)
+        .collect()
 }
 
-/// Why not all wanted pods are ready, in plain words; `None` when all is well.
-#[must_use]
-pub fn explain(held: &Held, observed: &Observed) -> Option<String> {
-    let _ = (held, observed);
-    None
+fn applied_spec(held: &Held) -> Option<PodSpec> {
+    let spec = held.rendered.as_ref()?.pod_spec()?;
+    serde_json::from_value(spec.clone()).ok()
 }
+
+/// Whether a ReplicaSet is owned, by UID, by the Deployment that was made for the session.
+pub(crate) fn owns_replica_set(held: &Held, set: &OwnerFacts) -> bool {
+    held.workload_record().is_some_and(|workload| {
+        workload.kind == "Deployment"
+            && set.namespace == held.grant.target_namespace
+            && !set.uid.is_empty()
+            && set.controller.as_ref().is_some_and(|controller| {
+                controller.kind == "Deployment" && controller.uid == workload.uid
+            })
+    })
+}
+
+/// The owner chain as it stands now: only this opens a pod.
+fn is_owned_now(held: &Held, pod: &PodFacts, owners: &[OwnerFacts]) -> bool {
+    let (Some(workload), Some(controller)) = (held.workload_record(), &pod.controller) else {
+        return false;
+    };
+    if workload.kind == "DaemonSet" {
+        return controller.kind == "DaemonSet" && controller.uid == workload.uid;
+    }
+    controller.kind == "ReplicaSet"
+        && owners
+            .iter()
+            .any(|set| set.uid == controller.uid && owns_replica_set(held, set))
+}
+
+/// The owner chain as it stands or once stood: enough to delete a pod at the end, never to open one.
+pub(crate) fn is_owned(held: &Held, pod: &PodFacts, owners: &[OwnerFacts]) -> bool {
+    let by_remembered_set = pod.controller.as_ref().is_some_and(|controller| {
+        held.replica_sets
+            .iter()
+            .any(|set| set.uid == controller.uid)
+    });
+    pod.namespace == held.grant.target_namespace
+        && (held.pods.contains_key(&pod.uid)
+            || by_remembered_set
+            || is_owned_now(held, pod, owners))
+}
+
+fn observed_pod(pod: &PodFacts) -> ObservedPod {
+    ObservedPod {
+        namespace: pod.namespace.clone(),
+        name: pod.name.clone(),
+        uid: pod.uid.clone(),
+        node_name: pod.spec.node_name.clone(),
+        phase: pod.status.phase.clone(),
+        ready: is_ready(pod),
+        container_status: telling_status(pod),
+    }
+}
+
+pub(crate) fn is_ready(pod: &PodFacts) -> bool {
+    condition(pod, "Ready").is_some_and(|(status, ..)| status == "True")
+}
+
+/// (status, reason, message) of a pod condition.
+fn condition<'a>(pod: &'a PodFacts, kind: &str) -> Option<(&'a str, &'a str, &'a str)> {
+    pod.status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == kind)
+        .map(|condition| {
+            (
+                condition.status.as_str(),
+                condition.reason.as_deref().unwrap_or_default(),
+                condition.message.as_deref().unwrap_or_default(),
+            )
+        })
+}
+
+fn statuses(pod: &PodFacts) -> impl Iterator<Item = &KubeContainerStatus> {
+    let status = &pod.status;
+    status
+        .init_container_statuses
+        .iter()
+        .flatten()
+        .chain(status.container_statuses.iter().flatten())
+}
+
+/// A waiting container before the most restarted one.
+fn telling_status(pod: &PodFacts) -> Option<ContainerStatus> {
+    let waiting = |status: &KubeContainerStatus| {
+        status
+            .state
+            .as_ref()
+            .is_some_and(|state| state.waiting.is_some())
+    };
+    let chosen = statuses(pod)
+        .find(|status| waiting(status))
+        .or_else(|| statuses(pod).max_by_key(|status| status.restart_count))?;
+    let state = chosen
+        .state
+        .as_ref()
+        .and_then(|state| state.waiting.as_ref());
+    let last = chosen
+        .last_state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref());
+    Some(ContainerStatus {
+        waiting_reason: state.and_then(|waiting| waiting.reason.clone()),
+        waiting_message: state
+            .and_then(|waiting| waiting.message.as_deref())
+            .map(shortened),
+        last_termination_reason: last.and_then(|terminated| terminated.reason.clone()),
+        restart_count: chosen.restart_count,
+    })
+}
+
+#[cfg(test)]
+mod tests;

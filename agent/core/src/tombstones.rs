@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use breakglass_protocol::ids::GrantUid;
-use breakglass_protocol::wire::report::EndRecord;
+use breakglass_protocol::wire::report::{Cleanup, EndRecord, Phase, Report};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::clock::Now;
 
 /// How long after its last possible end a UID is remembered: by then every hub, also one restored from last week's
 /// backup, sees that the grant's own `lastEnd` has passed.
@@ -21,6 +23,30 @@ pub struct Tombstone {
     pub end: EndRecord,
     pub finished_at: Timestamp,
     pub last_end: Timestamp,
+}
+
+impl Tombstone {
+    /// What the hub is told when it sends a grant that ended here before.
+    #[must_use]
+    pub fn report(&self, uid: &GrantUid, now: Now) -> Report {
+        Report {
+            uid: uid.clone(),
+            at: now.wall,
+            renewal: 0,
+            phase: Phase::Ended,
+            message: self.end.message.clone(),
+            pods: Vec::new(),
+            deployed: Vec::new(),
+            end: Some(self.end.clone()),
+            cleanup: Some(Cleanup {
+                started_at: self.end.at,
+                finished_at: Some(self.finished_at),
+                pods_gone_at: None,
+                removed: Vec::new(),
+                remaining: Vec::new(),
+            }),
+        }
+    }
 }
 
 /// The ended grants that are remembered.

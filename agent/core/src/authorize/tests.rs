@@ -1,0 +1,349 @@
+use breakglass_protocol::wire::grant::{Grant, WorkloadKind};
+use breakglass_protocol::wire::report::ObservedPod;
+use proptest::prelude::*;
+
+use super::*;
+use crate::grants::GrantBook;
+use crate::holdings::Taken;
+use crate::sample;
+
+const NAMESPACE: &str = "breakglass-debug";
+const POD: &str = "debug-session-abc123-ds-x7k2p";
+
+fn pod(name: &str) -> ObservedPod {
+    ObservedPod {
+        namespace: NAMESPACE.into(),
+        name: name.into(),
+        uid: format!("uid-{name}"),
+        node_name: None,
+        phase: None,
+        ready: true,
+        container_status: None,
+    }
+}
+
+fn index(change: impl FnOnce(&mut Grant)) -> std::sync::Arc<GrantIndex> {
+    let mut grant = sample::grant(WorkloadKind::DaemonSet);
+    change(&mut grant);
+    let uid = grant.uid.clone();
+    let mut holdings = sample::holdings(sample::at(0));
+    assert_eq!(
+        holdings.receive(sample::received(grant, 3600), sample::at(0)),
+        Taken::Changed
+    );
+    let mut book = GrantBook::default();
+    book.set(holdings.get(&uid).unwrap(), &[pod(POD)]);
+    book.index()
+}
+
+fn ask(user: &str, verb: &str, subresource: &str) -> ReviewFacts {
+    ReviewFacts {
+        user: user.into(),
+        groups: vec!["sre-team".into(), "system:authenticated".into()],
+        resource: Some(ResourceFacts {
+            verb: verb.into(),
+            resource: "pods".into(),
+            subresource: subresource.into(),
+            namespace: NAMESPACE.into(),
+            name: POD.into(),
+            ..ResourceFacts::default()
+        }),
+    }
+}
+
+fn with(mut review: ReviewFacts, change: impl FnOnce(&mut ResourceFacts)) -> ReviewFacts {
+    change(review.resource.as_mut().unwrap());
+    review
+}
+
+fn fresh(seconds: u64) -> Freshness {
+    Freshness {
+        last_progress: Some(Duration::from_secs(1000 + seconds)),
+    }
+}
+
+fn judge(review: &ReviewFacts) -> Verdict {
+    authorize(&index(|_| {}), review, sample::at(10), fresh(10))
+}
+
+fn allowed(review: &ReviewFacts) -> bool {
+    matches!(judge(review), Verdict::Allow { .. })
+}
+
+fn reason(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Allow { reason } | Verdict::NoOpinion { reason } => reason,
+    }
+}
+
+const ALICE: &str = "alice@example.com";
+const BOB: &str = "bob@example.com";
+const VERA: &str = "vera@example.com";
+const MALLORY: &str = "mallory@example.com";
+
+#[test]
+fn roles_and_operations() {
+    // logs are off in this session
+    for (verb, subresource, open) in [
+        ("create", "exec", true),
+        ("get", "exec", true),
+        ("create", "attach", true),
+        ("get", "attach", true),
+        ("create", "portforward", true),
+        ("get", "portforward", true),
+        ("get", "log", false),
+        ("get", "", true),
+        ("list", "", false),
+        ("watch", "", false),
+        ("create", "log", false),
+        ("delete", "", false),
+        ("update", "", false),
+        ("patch", "", false),
+        ("create", "", false),
+        ("delete", "exec", false),
+        ("*", "exec", false),
+        ("update", "ephemeralcontainers", false),
+        ("get", "proxy", false),
+        ("create", "eviction", false),
+        ("get", "*", false),
+        ("get", "EXEC", false),
+    ] {
+        for user in [ALICE, BOB] {
+            let review = ask(user, verb, subresource);
+            assert_eq!(allowed(&review), open, "{user} {verb} {subresource:?}");
+        }
+        for user in [VERA, MALLORY, "", "*"] {
+            let review = ask(user, verb, subresource);
+            assert!(!allowed(&review), "{user} {verb} {subresource:?}");
+        }
+    }
+}
+
+#[test]
+fn s04_viewers_have_logs_if_enabled_and_nothing_else() {
+    let index = index(|grant| grant.operations.logs = true);
+    let allowed = |verb, subresource| {
+        matches!(
+            authorize(
+                &index,
+                &ask(VERA, verb, subresource),
+                sample::at(10),
+                fresh(10)
+            ),
+            Verdict::Allow { .. }
+        )
+    };
+    assert!(allowed("get", "log"));
+    assert!(allowed("get", ""), "kubectl logs reads the pod first");
+    for subresource in ["exec", "attach", "portforward"] {
+        assert!(!allowed("create", subresource) && !allowed("get", subresource));
+    }
+}
+
+#[test]
+fn s05_nothing_for_the_systems_own_identities() {
+    for group in NOT_FOR_SESSIONS {
+        let mut review = ask(ALICE, "create", "exec");
+        review.groups.push(group.into());
+        assert!(!allowed(&review), "{group}");
+    }
+    let index = index(|grant| grant.people[0].user = "system:serviceaccount:a:b".into());
+    let review = ask("system:serviceaccount:a:b", "create", "exec");
+    let verdict = authorize(&index, &review, sample::at(10), fresh(10));
+    assert!(matches!(verdict, Verdict::NoOpinion { .. }));
+}
+
+#[test]
+fn s06_names_match_byte_for_byte() {
+    for user in [
+        "Alice@example.com",
+        "alice@example.com ",
+        " alice@example.com",
+        "alice@example.com\0",
+        "alice\u{200b}@example.com",
+        "аlice@example.com", // a Cyrillic letter
+        "alice",
+        "oidc:alice@example.com",
+    ] {
+        assert!(!allowed(&ask(user, "create", "exec")), "{user:?}");
+    }
+}
+
+#[test]
+fn s03_only_that_very_pod() {
+    let exec = || ask(ALICE, "create", "exec");
+    assert!(allowed(&exec()));
+    type Change = fn(&mut ResourceFacts);
+    let changes: [(&str, Change); 9] = [
+        ("other pod", |r| r.name = "other".into()),
+        ("no name", |r| r.name.clear()),
+        ("any name", |r| r.name = "*".into()),
+        ("prefix", |r| r.name = "debug-session-abc123-ds".into()),
+        ("other namespace", |r| r.namespace = "default".into()),
+        ("no namespace", |r| r.namespace.clear()),
+        ("other group", |r| r.group = "metrics.k8s.io".into()),
+        ("other resource", |r| r.resource = "services".into()),
+        ("any resource", |r| r.resource = "*".into()),
+    ];
+    for (what, change) in changes {
+        assert!(!allowed(&with(exec(), change)), "{what}");
+    }
+    let mut path = exec();
+    path.resource = None;
+    assert!(!allowed(&path), "not about a resource");
+}
+
+#[test]
+fn s03_list_and_watch_only_with_exactly_one_name() {
+    let requirement = |key: &str, operator: &str, values: &[&str]| FieldRequirement {
+        key: key.into(),
+        operator: operator.into(),
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    let name = || requirement("metadata.name", "In", &[POD]);
+    for (requirements, named, open) in [
+        (vec![name()], "", true),
+        (vec![name()], POD, true),
+        (vec![name()], "other", false),
+        (vec![], POD, false),
+        (vec![name(), name()], "", false),
+        (
+            vec![name(), requirement("spec.nodeName", "In", &["n"])],
+            "",
+            false,
+        ),
+        (
+            vec![requirement("metadata.name", "In", &[POD, "other"])],
+            "",
+            false,
+        ),
+        (vec![requirement("metadata.name", "In", &[])], "", false),
+        (
+            vec![requirement("metadata.name", "NotIn", &[POD])],
+            "",
+            false,
+        ),
+        (
+            vec![requirement("metadata.name", "In", &["other"])],
+            "",
+            false,
+        ),
+        (
+            vec![requirement("metadata.namespace", "In", &[POD])],
+            "",
+            false,
+        ),
+    ] {
+        for verb in ["list", "watch"] {
+            let review = with(ask(ALICE, verb, ""), |resource| {
+                resource.name = named.into();
+                resource.field_requirements = requirements.clone();
+            });
+            assert_eq!(allowed(&review), open, "{verb} {review:?}");
+            let everywhere = with(review, |resource| resource.namespace.clear());
+            assert!(!allowed(&everywhere), "{verb} in all namespaces");
+        }
+    }
+    let logs_of_many = with(ask(ALICE, "list", "exec"), |resource| {
+        resource.field_requirements = vec![name()];
+    });
+    assert!(!allowed(&logs_of_many));
+}
+
+#[test]
+fn s03_a_stale_watch_opens_nothing() {
+    let index = index(|_| {});
+    let review = ask(ALICE, "create", "exec");
+    let at = |seconds: i64, freshness| authorize(&index, &review, sample::at(seconds), freshness);
+    assert!(matches!(at(69, fresh(10)), Verdict::Allow { .. }));
+    assert!(matches!(at(70, fresh(10)), Verdict::NoOpinion { .. }));
+    let unloaded = Freshness::default();
+    assert!(matches!(at(10, unloaded), Verdict::NoOpinion { .. }));
+}
+
+#[test]
+fn s12_nothing_after_either_clock_says_so() {
+    let index = index(|_| {});
+    let review = ask(ALICE, "create", "exec");
+    let at = |wall: i64, monotonic: u64| {
+        let now = Now {
+            wall: sample::wall(wall),
+            monotonic: Duration::from_secs(1000 + monotonic),
+        };
+        matches!(
+            authorize(&index, &review, now, fresh(monotonic)),
+            Verdict::Allow { .. }
+        )
+    };
+    assert!(at(3599, 3599));
+    assert!(!at(3600, 3599), "wall clock");
+    assert!(!at(3599, 3600), "monotonic clock");
+    assert!(!at(-100_000, 3600), "wall clock set back");
+}
+
+#[test]
+fn reasons_of_allows_name_session_role_and_operation() {
+    let words = |user, subresource| reason(judge(&ask(user, "create", subresource)));
+    insta::assert_snapshot!(
+        [
+            words(ALICE, "exec"),
+            words(BOB, "portforward"),
+            words(VERA, "attach"),
+            words(MALLORY, "exec"),
+            reason(judge(&ask(ALICE, "get", "log"))),
+        ]
+        .join("\n"),
+        @"
+    breakglass: debug session debug-session-abc123, role owner, operation exec
+    breakglass: debug session debug-session-abc123, role participant, operation port-forward
+    breakglass: your debug session debug-session-abc123 does not allow attach to the role viewer
+    breakglass: you have no debug session that opens this pod
+    breakglass: your debug session debug-session-abc123 does not allow logs to the role owner
+    "
+    );
+}
+
+#[test]
+fn refusals_tell_a_stranger_the_same_of_every_pod() {
+    let session_pod = judge(&ask(MALLORY, "create", "exec"));
+    let any_pod = judge(&with(ask(MALLORY, "create", "exec"), |resource| {
+        resource.name = "coredns".into();
+    }));
+    assert_eq!(session_pod, any_pod);
+    let after = authorize(
+        &index(|_| {}),
+        &ask(MALLORY, "create", "exec"),
+        sample::at(4000),
+        fresh(4000),
+    );
+    assert_eq!(session_pod, after);
+}
+
+proptest! {
+    /// Whatever the words of a review: only a person of the session, in the very words of the rules, gets in.
+    #[test]
+    fn s03_no_other_words_open_anything(
+        user in "(alice@example.com|mallory|)",
+        verb in "(get|create|list|watch|delete|\\*|GET)",
+        group in "(||apps|\\*)",
+        resource in "(pods|pod|\\*|pods/exec)",
+        subresource in "(|exec|attach|portforward|log|\\*|proxy|exec/x)",
+        namespace in "(breakglass-debug|default||\\*)",
+        name in "(debug-session-abc123-ds-x7k2p|x||\\*)",
+    ) {
+        let review = ReviewFacts {
+            user: user.clone(),
+            groups: Vec::new(),
+            resource: Some(ResourceFacts {
+                verb: verb.clone(), group: group.clone(), resource: resource.clone(),
+                subresource: subresource.clone(), namespace: namespace.clone(), name: name.clone(),
+                field_requirements: Vec::new(),
+            }),
+        };
+        let known = [("get", ""), ("get", "exec"), ("create", "exec"), ("get", "attach"), ("create", "attach"),
+            ("get", "portforward"), ("create", "portforward")];
+        let expected = user == ALICE && group.is_empty() && resource == "pods" && namespace == NAMESPACE
+            && name == POD && known.contains(&(verb.as_str(), subresource.as_str()));
+        prop_assert_eq!(allowed(&review), expected);
+    }
+}
