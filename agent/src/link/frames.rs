@@ -52,6 +52,8 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Ended {
     let (mut sink, mut stream) = socket.split();
     let ended = tokio::select! {
+        // What the hub said last decides about the next attempt, also when the loop has hung up because of it.
+        biased;
         ended = read(&mut stream, events) => ended,
         ended = write(&mut sink, outgoing) => ended,
     };

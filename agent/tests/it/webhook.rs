@@ -2,12 +2,19 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use breakglass_agent::clock::Clock;
 use breakglass_agent::identity::WebhookKeys;
 use breakglass_agent::published::Published;
 use breakglass_agent::webhook::certs::{CLIENT_COMMON_NAME, Refreshed, ServerNames, make_root};
 use breakglass_agent::webhook::{WebhookHandle, WebhookMetrics, WebhookSettings, spawn};
+use breakglass_agent_core::ceiling::Ceiling;
+use breakglass_agent_core::grants::GrantBook;
+use breakglass_agent_core::holdings::{Holdings, Memory, Received, Taken};
+use breakglass_protocol::ids::ClusterName;
+use breakglass_protocol::wire::grant::Grant;
+use breakglass_protocol::wire::report::ObservedPod;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -33,6 +40,7 @@ struct Webhook {
     ended: Option<oneshot::Receiver<()>>,
     registry: Registry,
     keys: WebhookKeys,
+    published: Arc<Published>,
     clock: Clock,
 }
 
@@ -50,12 +58,13 @@ impl Webhook {
             .ok();
         let clock = Clock::start();
         let keys = make_root(clock.now().wall).unwrap();
+        let published = Arc::new(Published::default());
         let mut registry = Registry::default();
         let (handle, ended) = spawn(WebhookSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             keys: keys.clone(),
             names: ServerNames::new([LOOPBACK.to_owned()], 9443).unwrap(),
-            published: Arc::new(Published::default()),
+            published: Arc::clone(&published),
             clock,
             metrics: WebhookMetrics::register(&mut registry),
         })
@@ -65,6 +74,7 @@ impl Webhook {
             ended: Some(ended),
             registry,
             keys,
+            published,
             clock,
         }
     }
@@ -209,6 +219,98 @@ async fn before_anything_is_loaded_there_is_no_opinion_over_both_http_versions()
     );
 }
 
+/// Alice's session of one hour with the pod `p-1`, as the loop hands it to the webhook.
+fn hold_a_session(webhook: &Webhook) -> GrantBook {
+    let now = webhook.clock.now();
+    let expires_at = now.wall + SignedDuration::from_hours(1);
+    let grant: Grant = serde_json::from_value(json!({
+        "uid": "11111111-1111-4111-8111-111111111111", "session": "debug-session-abc123",
+        "namespace": "breakglass", "cluster": "west", "desired": {"running": {}},
+        "startsAt": now.wall, "expiresAt": expires_at, "lastEnd": expires_at, "renewal": 0,
+        "digest": "sha256:0", "people": [{"user": "alice@example.com", "role": "owner"}],
+        "operations": {"exec": true, "attach": true, "logs": false, "portForward": true},
+        "context": {"requestedBy": "alice@example.com", "template": "t"},
+        "targetNamespace": "breakglass-debug",
+        "work": {"workload": {"kind": "Deployment", "replicas": 1, "pod": {"structured": {
+            "spec": {"containers": [{"name": "debug", "image": "alpine:latest"}]}}}}}
+    }))
+    .unwrap();
+    let uid = grant.uid.clone();
+    let cluster = ClusterName::new("west");
+    let mut holdings = Holdings::restore(
+        cluster,
+        Ceiling::default(),
+        Vec::new(),
+        Memory::default(),
+        now,
+    );
+    let received = Received {
+        grant,
+        remaining: Duration::from_secs(3600),
+        missing_features: Vec::new(),
+    };
+    assert_eq!(holdings.receive(received, now), Taken::Changed);
+    let held = holdings.get(&uid).unwrap();
+    assert_eq!(held.end, None);
+    let pod = ObservedPod {
+        namespace: "breakglass-debug".into(),
+        name: "p-1".into(),
+        uid: "22222222-2222-4222-8222-222222222222".into(),
+        node_name: None,
+        phase: None,
+        ready: true,
+        container_status: None,
+    };
+    let mut book = GrantBook::default();
+    book.set(held, &[pod]);
+    webhook.published.publish(book.index());
+    webhook.published.record_progress(now.monotonic);
+    book.remove(&uid);
+    book
+}
+
+#[tokio::test]
+async fn a_session_opens_its_pod_to_its_people_until_it_is_taken_out() {
+    let webhook = Webhook::start();
+    let without = hold_a_session(&webhook);
+    let allowed = |body: &str| {
+        let answer: Value = serde_json::from_str(body).unwrap();
+        let status = answer["status"].clone();
+        (status["allowed"].as_bool(), status["reason"].to_string())
+    };
+    let (_, body) = webhook.post(exec_review()).await;
+    let (allow, reason) = allowed(&body);
+    assert_eq!(allow, Some(true), "{body}");
+    assert!(
+        reason.contains("debug-session-abc123") && reason.contains("exec"),
+        "{reason}"
+    );
+    for (from, to) in [
+        ("alice@", "mallory@"),
+        ("\"p-1\"", "\"p-2\""),
+        ("\"exec\"", "\"log\""),
+    ] {
+        let (_, body) = webhook.post(exec_review().replace(from, to)).await;
+        assert_eq!(allowed(&body).0, Some(false), "{body}");
+    }
+    let (_, body) = webhook
+        .post(exec_review().replace("alice@", "mallory@"))
+        .await;
+    assert!(
+        !body.contains("debug-session"),
+        "nobody else's session is named: {body}"
+    );
+
+    webhook.published.publish(without.index());
+    let (_, body) = webhook.post(exec_review()).await;
+    assert_eq!(allowed(&body).0, Some(false), "{body}");
+    let metrics = webhook.metrics();
+    assert!(
+        metrics.contains(r#"breakglass_agent_authorize_total{verdict="allow"} 1"#),
+        "{metrics}"
+    );
+}
+
 #[tokio::test]
 async fn what_is_not_a_review_is_told_so_and_allows_nothing() {
     let webhook = Webhook::start();
@@ -325,7 +427,7 @@ async fn one_address_cannot_take_every_place() {
         .unwrap();
     let started = std::time::Instant::now();
     assert_eq!(next.read(&mut [0_u8; 1]).await.unwrap_or(0), 0);
-    assert!(started.elapsed() < std::time::Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(2));
 }
 
 #[tokio::test]
