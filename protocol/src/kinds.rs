@@ -10,6 +10,7 @@ pub mod auxiliary;
 pub mod check;
 pub mod cluster;
 pub mod constraints;
+mod crd;
 pub mod debug_pod_template;
 pub mod debug_session;
 pub mod debug_session_cluster_binding;
@@ -31,6 +32,7 @@ pub mod selector;
 pub mod terminal_sharing;
 pub mod variables;
 
+pub use self::crd::{CrdError, crd, crd_document, crds, crds_yaml};
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta, Time};
 
 /// `apiVersion` of all six.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::check::Checks;
 use crate::duration::DurationText;
 
-/// `audit`.
+/// What is recorded of a session, and where records go.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Audit {

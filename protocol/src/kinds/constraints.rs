@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::check::Checks;
 use crate::duration::DurationText;
 
-/// `constraints`.
+/// How long sessions last, how often they are renewed, how many one person may have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Constraints {

@@ -172,6 +172,18 @@ pub enum Mode {
     Hybrid,
 }
 
+impl Mode {
+    /// As it is written in `spec.mode`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::KubectlDebug => "kubectl-debug",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
 /// How debug pods are spread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum WorkloadType {
@@ -180,6 +192,17 @@ pub enum WorkloadType {
     DaemonSet,
     /// `replicas` pods.
     Deployment,
+}
+
+impl WorkloadType {
+    /// As it is written in `spec.workloadType`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DaemonSet => "DaemonSet",
+            Self::Deployment => "Deployment",
+        }
+    }
 }
 
 /// What happens to the pods when the time is up. Access ends either way.

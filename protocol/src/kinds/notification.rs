@@ -4,7 +4,7 @@ use super::check::Checks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `notification`.
+/// Who is told of what happens to a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Notification {

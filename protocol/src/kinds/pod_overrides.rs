@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements, SecurityContext};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `podOverrides`.
+/// What is changed on the pod template.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodOverrides {

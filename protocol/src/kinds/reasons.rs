@@ -4,7 +4,7 @@ use super::check::Checks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `requestReason`.
+/// What a requester must say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RequestReason {
@@ -27,7 +27,7 @@ pub struct RequestReason {
     pub suggested_reasons: Vec<String>,
 }
 
-/// `approvalReason`.
+/// What an approver must say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApprovalReason {

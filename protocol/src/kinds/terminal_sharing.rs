@@ -4,7 +4,7 @@ use super::check::Checks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `terminalSharing`.
+/// One terminal that several people see.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TerminalSharing {

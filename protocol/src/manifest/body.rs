@@ -20,7 +20,7 @@ pub struct BodyError {
     pub message: String,
 }
 
-/// Reads a JSON body: no duplicate key, no unknown field (where the type refuses them), nothing after it, at most
+/// Reads a JSON body: an object, no duplicate key, no unknown field (where the type refuses them), nothing after it, at most
 /// 1 MiB, 64 deep and 100,000 values.
 ///
 /// # Errors
@@ -33,6 +33,10 @@ pub fn decode_json_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyErro
         )));
     }
     let value = read(bytes)?;
+    // A Rust struct could be read from a list too; nobody means that.
+    if !value.is_object() {
+        return Err(whole("must be a JSON object".to_owned()));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| BodyError {
         path: plain_path(error.path()),
         message: error.inner().to_string(),
@@ -63,13 +67,15 @@ fn read(bytes: &[u8]) -> Result<Value, BodyError> {
     let value = seed.deserialize(serde_path_to_error::Deserializer::new(
         &mut json, &mut track,
     ));
-    let value = value.map_err(|error| BodyError {
-        path: plain_path(&track.path()),
-        message: if error.is_data() {
-            without_place(&error.to_string())
+    let value = value.map_err(|error| {
+        if error.is_data() {
+            BodyError {
+                path: plain_path(&track.path()),
+                message: without_place(&error.to_string()),
+            }
         } else {
-            format!("is not JSON: {error}")
-        },
+            whole(format!("is not JSON: {error}"))
+        }
     })?;
     json.end()
         .map_err(|error| whole(format!("is not one JSON value: {error}")))?;
@@ -205,7 +211,7 @@ mod tests {
                 "{",
                 "is not JSON: EOF while parsing an object at line 1 column 1",
             ),
-            ("[]", "TODO"),
+            ("[[\"bob\"]]", "must be a JSON object"),
             (
                 r#"{"users": []} {}"#,
                 "is not one JSON value: trailing characters at line 1 column 15",
