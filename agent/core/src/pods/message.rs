@@ -33,9 +33,13 @@ pub fn explain(held: &Held, observed: &Observed) -> Option<String> {
                 .filter(|pod| is_owned_now(held, pod, &observed.replica_sets))
                 .filter(|pod| pod.deleting.is_none())
                 .collect();
-            let causes = causes(held, observed, &ours);
             let wanted = usize::try_from(workload.desired).unwrap_or(0);
             let ready = ours.iter().filter(|pod| is_ready(pod)).count();
+            let mut causes = causes(held, observed, &ours);
+            if ours.len() < wanted {
+                // Quota and admission refuse a pod before it exists: the owner's words come first.
+                causes.splice(0..0, failures(observed).into_iter().map(not_made));
+            }
             let is_seen = workload.observed_generation >= workload.generation;
             if causes.is_empty() && is_seen && wanted == 0 {
                 return Some(
@@ -84,18 +88,13 @@ fn causes(held: &Held, observed: &Observed, ours: &[&PodFacts]) -> Vec<String> {
     }
     let mut by_count: Vec<_> = counted.into_iter().collect();
     by_count.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-    let mut causes: Vec<String> = by_count
+    by_count
         .into_iter()
         .map(|(cause, (count, name))| match count {
             1 => format!("pod {name}: {cause}"),
             _ => format!("{count} pods, such as {name}: {cause}"),
         })
-        .collect();
-    // Quota and admission refuse a pod before it exists: the owner's words come first.
-    for failure in failures(observed).into_iter().rev() {
-        causes.insert(0, not_made(failure));
-    }
-    causes
+        .collect()
 }
 
 fn failures(observed: &Observed) -> Vec<&str> {
