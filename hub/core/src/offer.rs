@@ -65,10 +65,14 @@ pub fn is_listed(
     caller: &Caller,
     wanted: Wanted,
 ) -> bool {
-    let is_admin = caller.standing == Standing::Admin;
-    let is_admitted = admits(&template.spec, caller) == Admission::Yes;
     let is_hidden = template.spec.hidden == Some(true);
-    let is_shown = !is_hidden || (wanted.hidden && is_admin);
+    let is_shown = !is_hidden || (wanted.hidden && caller.standing == Standing::Admin);
     let is_available = !available_clusters(template, clusters, caller).is_empty();
-    (is_admitted || is_admin) && is_shown && (is_available || wanted.unavailable)
+    is_known_to(template, caller) && is_shown && (is_available || wanted.unavailable)
+}
+
+/// Whether a caller who knows its name may look at a template: one that admits them, hidden or not; admins all.
+#[must_use]
+pub fn is_known_to(template: &DebugSessionTemplate, caller: &Caller) -> bool {
+    caller.standing == Standing::Admin || admits(&template.spec, caller) == Admission::Yes
 }

@@ -1,0 +1,263 @@
+//! The command line. Words and flags are a contract (spec 5).
+
+use std::path::PathBuf;
+
+use breakglass_protocol::api::debug_session::JoinRole;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Parser)]
+#[command(name = "bgctl", version, about = "Breakglass debug sessions: ask for, approve, use and end them", max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args)]
+pub struct Global {
+    /// Config file with contexts (default: ~/.config/bgctl/config.yaml, if it is there)
+    #[arg(long, global = true, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// Context of the config file
+    #[arg(short, long, global = true, env = "BGCTL_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
+    /// Output format
+    #[arg(short, long, global = true, env = "BGCTL_OUTPUT", value_enum)]
+    pub output: Option<Format>,
+    /// The hub's address, such as https://hub.example.com
+    #[arg(long, global = true, env = "BGCTL_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// Your token; better in the environment than on the command line, which other users can see
+    #[arg(long, global = true, env = "BGCTL_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// PEM file with the CA of the hub's certificate, where it is not a public one
+    #[arg(long, global = true, env = "BGCTL_CA_FILE", value_name = "PATH")]
+    pub ca_file: Option<PathBuf>,
+    /// Tell what is done, on stderr
+    #[arg(short, long, global = true, env = "BGCTL_VERBOSE")]
+    pub verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Table,
+    Wide,
+    Json,
+    Yaml,
+    Name,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Sessions and templates
+    #[command(subcommand)]
+    Debug(Debug),
+    /// Clusters: register, list, revoke, connect the API server
+    #[command(subcommand)]
+    Cluster(Cluster),
+    /// Check manifests without a hub
+    #[command(subcommand)]
+    Template(OfflineTemplate),
+    /// The version of bgctl
+    Version,
+}
+
+#[derive(Subcommand)]
+pub enum Debug {
+    #[command(subcommand)]
+    Session(Session),
+    /// What sessions can be made from
+    #[command(subcommand)]
+    Template(Template),
+    /// The pods that templates refer to
+    #[command(subcommand)]
+    PodTemplate(PodTemplate),
+}
+
+/// Debug sessions
+#[derive(Subcommand)]
+pub enum Session {
+    /// Sessions that you may see
+    List(List),
+    Get {
+        name: String,
+    },
+    /// Ask for a session
+    Create(Create),
+    /// Join a session you were invited to or may see
+    Join {
+        name: String,
+        #[arg(long, value_parser = parse_role)]
+        role: Option<JoinRole>,
+    },
+    /// Leave a session you joined
+    Leave {
+        name: String,
+    },
+    /// Invite people to your session
+    Invite {
+        name: String,
+        /// Names, comma-separated
+        #[arg(value_delimiter = ',', required = true)]
+        users: Vec<String>,
+        #[arg(long, value_parser = parse_role)]
+        role: Option<JoinRole>,
+    },
+    /// End a session now
+    Terminate {
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    Approve {
+        name: String,
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    Reject {
+        name: String,
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+#[derive(Args)]
+pub struct List {
+    #[arg(long)]
+    pub cluster: Option<String>,
+    /// States, comma-separated, in any case
+    #[arg(long, value_delimiter = ',')]
+    pub state: Vec<String>,
+    #[arg(long)]
+    pub user: Option<String>,
+    /// Only sessions that you asked for
+    #[arg(long)]
+    pub mine: bool,
+    /// Sessions per request (1 to 500)
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub page_size: u32,
+    /// Only this page, counted from 1 (default: all)
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub page: Option<u32>,
+    /// All pages (the default; kept for scripts)
+    #[arg(long, conflicts_with = "page")]
+    pub all: bool,
+}
+
+#[derive(Args)]
+pub struct Create {
+    #[arg(long)]
+    pub template: String,
+    #[arg(long)]
+    pub cluster: String,
+    /// Why you need it; approvers and the audit see it
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Such as 45m or 1h30m (default: the template's)
+    #[arg(long)]
+    pub duration: Option<String>,
+    /// Namespace in the cluster for the debug pods (default: the template's)
+    #[arg(long, visible_alias = "namespace")]
+    pub target_namespace: Option<String>,
+    /// People who may join as participants, comma-separated
+    #[arg(long, value_delimiter = ',')]
+    pub invite: Vec<String>,
+    /// The binding to use, where several match
+    #[arg(long)]
+    pub binding: Option<String>,
+    /// One of the template's scheduling options
+    #[arg(long)]
+    pub scheduling_option: Option<String>,
+    /// A value for one of the template's variables (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub values: Vec<String>,
+    /// Wait until the session is active and its pods are ready
+    #[arg(long)]
+    pub wait: bool,
+    /// How long --wait waits, in seconds
+    #[arg(long, default_value_t = 300, requires = "wait")]
+    pub wait_timeout: u64,
+}
+
+#[derive(Subcommand)]
+pub enum Template {
+    /// Templates that you may use
+    List {
+        /// Also those that reach no connected cluster
+        #[arg(short, long)]
+        all: bool,
+    },
+    Get {
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum PodTemplate {
+    List,
+    Get { name: String },
+}
+
+#[derive(Subcommand)]
+pub enum Cluster {
+    /// Register a cluster: prints the join token and the command that installs the agent
+    Register(Register),
+    List,
+    Get {
+        name: String,
+    },
+    /// Cut a cluster off: its certificates are worth nothing from now on
+    Revoke {
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Print the two files that connect the cluster's API server to the agent's webhook
+    WebhookConfig(WebhookConfig),
+}
+
+#[derive(Args)]
+pub struct Register {
+    pub name: String,
+    #[arg(long)]
+    pub display_name: Option<String>,
+    #[arg(long)]
+    pub environment: Option<String>,
+    #[arg(long)]
+    pub location: Option<String>,
+    /// A label for clusterSelector (repeatable)
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    pub labels: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct WebhookConfig {
+    pub name: String,
+    /// Write authorization.yaml and webhook.kubeconfig into this folder instead of printing them
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where webhook.kubeconfig will lie on the API server's machine
+    #[arg(long, value_name = "PATH", default_value = "/etc/kubernetes/breakglass/webhook.kubeconfig")]
+    pub kubeconfig_path: String,
+}
+
+#[derive(Subcommand)]
+pub enum OfflineTemplate {
+    /// Decode and validate manifests; exit 1 if any is wrong
+    Check {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+fn parse_role(text: &str) -> Result<JoinRole, String> {
+    match text {
+        "viewer" => Ok(JoinRole::Viewer),
+        "participant" => Ok(JoinRole::Participant),
+        other => Err(format!("{other:?} is not a role to join as; there are viewer and participant")),
+    }
+}

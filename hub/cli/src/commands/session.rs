@@ -1,0 +1,206 @@
+//! `bgctl debug session …`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use breakglass_protocol::api::debug_session::{
+    CreateDebugSession, DebugSessionList, DebugSessionView, Decide, Invite, Join, NoFields, Summary,
+};
+use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
+
+use crate::args::{Create, Format, List, Session};
+use crate::client::Client;
+use crate::output::{self, Shown};
+
+/// Pages that `list` follows before it stops and says so.
+const MAX_PAGES: u32 = 1000;
+
+/// Runs one of the commands.
+pub async fn run(client: &Client, format: Format, command: Session) -> Result<()> {
+    match command {
+        Session::List(args) => list(client, format, &args).await,
+        Session::Get { name } => {
+            let view: DebugSessionView = client.get(&["debug-sessions", &name], &[]).await?;
+            show_one(format, &view)
+        }
+        Session::Create(args) => create(client, format, args).await,
+        Session::Join { name, role } => verb(client, format, &name, "join", &Join { role }).await,
+        Session::Leave { name } => verb(client, format, &name, "leave", &NoFields {}).await,
+        Session::Invite { name, users, role } => verb(client, format, &name, "invite", &Invite { users, role }).await,
+        Session::Terminate { name, yes } => {
+            if !yes {
+                super::confirm(&format!("End {name} now? Open shells are cut and its pods are removed."))?;
+            }
+            verb(client, format, &name, "terminate", &NoFields {}).await
+        }
+        Session::Approve { name, reason } => verb(client, format, &name, "approve", &Decide { reason }).await,
+        Session::Reject { name, reason } => verb(client, format, &name, "reject", &Decide { reason }).await,
+    }
+}
+
+async fn verb<B: serde::Serialize>(client: &Client, format: Format, name: &str, verb: &str, body: &B) -> Result<()> {
+    let view: DebugSessionView = client.post(&["debug-sessions", name, verb], body).await?;
+    show_one(format, &view)
+}
+
+async fn create(client: &Client, format: Format, args: Create) -> Result<()> {
+    let values = super::key_values("--set", &args.values)?;
+    let body = CreateDebugSession {
+        template_ref: args.template,
+        cluster: args.cluster,
+        binding_ref: args.binding,
+        requested_duration: args.duration,
+        node_selector: None,
+        namespace: None,
+        target_namespace: args.target_namespace,
+        reason: args.reason,
+        invited_participants: (!args.invite.is_empty()).then_some(args.invite),
+        selected_scheduling_option: args.scheduling_option,
+        selected_auxiliary_resources: None,
+        extra_deploy_values: (!values.is_empty())
+            .then(|| values.into_iter().map(|(key, value)| (key, serde_json::Value::from(value))).collect()),
+    };
+    let mut view: DebugSessionView = client.post(&["debug-sessions"], &body).await?;
+    if args.wait {
+        let name = view.session.metadata.name.clone().unwrap_or_default();
+        for warning in &view.warnings {
+            output::note(&format!("warning: {warning}"));
+        }
+        output::note(&format!("{name} is made"));
+        view = super::wait::until_ready(client, &name, Duration::from_secs(args.wait_timeout)).await?;
+    }
+    show_one(format, &view)
+}
+
+async fn list(client: &Client, format: Format, args: &List) -> Result<()> {
+    let mut query: Vec<(&str, String)> = vec![("limit", args.page_size.to_string())];
+    query.extend(args.cluster.iter().map(|cluster| ("cluster", cluster.clone())));
+    query.extend(args.user.iter().map(|user| ("user", user.clone())));
+    query.extend(args.state.iter().map(|state| ("state", state.clone())));
+    if args.mine {
+        query.push(("mine", "true".to_owned()));
+    }
+    let mut whole = DebugSessionList { sessions: Vec::new(), total: 0, continue_: None };
+    for page in 1..=args.page.unwrap_or(MAX_PAGES) {
+        let mut asked = query.clone();
+        asked.extend(whole.continue_.take().map(|token| ("continue", token)));
+        let answer: DebugSessionList = client.get(&["debug-sessions"], &asked).await?;
+        whole.total = answer.total;
+        whole.continue_ = answer.continue_;
+        if args.page.is_none_or(|wanted| wanted == page) {
+            whole.sessions.extend(answer.sessions);
+        }
+        if whole.continue_.is_none() {
+            break;
+        }
+    }
+    if args.page.is_none() && whole.continue_.is_some() {
+        output::note(&format!("only the first {} of {} sessions are shown; use --page", whole.sessions.len(), whole.total));
+    }
+    show_list(format, &whole)
+}
+
+fn show_list(format: Format, list: &DebugSessionList) -> Result<()> {
+    let wide = format == Format::Wide;
+    let columns = if wide {
+        vec!["NAME", "TEMPLATE", "TARGET_NS", "CLUSTER", "REQUESTED_BY", "STATE", "STARTS", "EXPIRES", "PARTICIPANTS", "ALLOWED_PODS", "OPERATIONS"]
+    } else {
+        vec!["NAME", "CLUSTER", "TEMPLATE", "TARGET_NS", "REQUESTED_BY", "STATE", "EXPIRES"]
+    };
+    let rows = list.sessions.iter().map(|s| if wide { wide_row(s) } else { row(s) }).collect();
+    let names = list.sessions.iter().map(|s| s.name.clone()).collect();
+    output::show(format, &Shown { whole: list, names, columns, rows })
+}
+
+fn row(s: &Summary) -> Vec<String> {
+    vec![
+        s.name.clone(),
+        s.cluster.clone(),
+        s.template_ref.clone(),
+        s.target_namespace.clone().unwrap_or_default(),
+        s.requested_by.clone(),
+        s.state.clone(),
+        s.expires_at.clone().unwrap_or_default(),
+    ]
+}
+
+fn wide_row(s: &Summary) -> Vec<String> {
+    vec![
+        s.name.clone(),
+        s.template_ref.clone(),
+        s.target_namespace.clone().unwrap_or_default(),
+        s.cluster.clone(),
+        s.requested_by.clone(),
+        s.state.clone(),
+        s.starts_at.clone().unwrap_or_default(),
+        s.expires_at.clone().unwrap_or_default(),
+        s.participants.to_string(),
+        s.allowed_pods.to_string(),
+        s.allowed_pod_operations.as_ref().map(operations).unwrap_or_default(),
+    ]
+}
+
+/// The open operations as scripts know them: `exec,attach,portforward`.
+fn operations(allowed: &AllowedPodOperations) -> String {
+    [
+        ("exec", allowed.exec),
+        ("attach", allowed.attach),
+        ("logs", allowed.logs),
+        ("portforward", allowed.port_forward),
+    ]
+    .into_iter()
+    .filter(|(_, open)| *open == Some(true))
+    .map(|(word, _)| word)
+    .collect::<Vec<_>>()
+    .join(",")
+}
+
+fn show_one(format: Format, view: &DebugSessionView) -> Result<()> {
+    for warning in &view.warnings {
+        output::note(&format!("warning: {warning}"));
+    }
+    let name = view.session.metadata.name.clone().unwrap_or_default();
+    let spec = &view.session.spec;
+    let status = view.session.status.clone().unwrap_or_default();
+    let shown = Shown {
+        whole: view,
+        names: vec![name.clone()],
+        columns: vec!["NAME", "CLUSTER", "TEMPLATE", "TARGET_NS", "REQUESTED_BY", "STATE", "EXPIRES"],
+        rows: vec![vec![
+            name,
+            spec.cluster.clone(),
+            spec.template_ref.clone(),
+            spec.target_namespace.clone().unwrap_or_default(),
+            spec.requested_by.clone(),
+            self::status(view).state,
+            status.expires_at.map(|t| t.0.to_string()).unwrap_or_default(),
+        ]],
+    };
+    output::show(format, &shown)?;
+    if matches!(format, Format::Table | Format::Wide)
+        && let Some(message) = &status.message
+    {
+        output::note(message);
+    }
+    Ok(())
+}
+
+/// The few facts that `--wait` looks at.
+pub struct SessionStatus {
+    pub state: String,
+    pub message: Option<String>,
+    pub pods: usize,
+    pub pods_ready: usize,
+}
+
+/// Reads them from a session.
+pub fn status(view: &DebugSessionView) -> SessionStatus {
+    let status = view.session.status.clone().unwrap_or_default();
+    let pods = status.allowed_pods;
+    SessionStatus {
+        state: status.state.map(|s| s.to_string()).unwrap_or_default(),
+        message: status.message,
+        pods: pods.len(),
+        pods_ready: pods.iter().filter(|p| p.ready == Some(true)).count(),
+    }
+}

@@ -1,0 +1,114 @@
+//! The two files that connect an API server to the agent's webhook (`bgctl cluster webhook-config`).
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use breakglass_protocol::api::cluster::WebhookConfig;
+
+/// `AuthorizationConfiguration` with RBAC before the webhook: the webhook only adds what RBAC does not give. Narrow
+/// conditions: the API server asks the agent about pods only, and never about nodes or service accounts.
+pub fn authorization(kubeconfig_path: &str) -> String {
+    let path = serde_json::Value::from(kubeconfig_path);
+    format!(
+        r#"# Give this file to kube-apiserver as --authorization-config (instead of --authorization-mode); it picks up later
+# changes by itself. Authorizers that you have besides Node and RBAC belong in here too.
+apiVersion: apiserver.config.k8s.io/v1
+kind: AuthorizationConfiguration
+authorizers:
+- type: Node
+  name: node
+- type: RBAC
+  name: rbac
+- type: Webhook
+  name: breakglass
+  webhook:
+    timeout: 1s
+    # An answer is never kept: a session's end must count at once. The two times must be set all the same.
+    cacheAuthorizedRequests: false
+    cacheUnauthorizedRequests: false
+    authorizedTTL: 1s
+    unauthorizedTTL: 1s
+    subjectAccessReviewVersion: v1
+    matchConditionSubjectAccessReviewVersion: v1
+    # Without the agent nothing is opened, and nothing else is closed.
+    failurePolicy: NoOpinion
+    connectionInfo:
+      type: KubeConfigFile
+      kubeConfigFile: {path}
+    matchConditions:
+    - expression: has(request.resourceAttributes) && request.resourceAttributes.resource == 'pods'
+    - expression: "!('system:nodes' in request.groups) && !('system:serviceaccounts' in request.groups)"
+"#
+    )
+}
+
+/// How the API server reaches the webhook, with its client certificate and key inside.
+pub fn kubeconfig(config: &WebhookConfig, key_pem: &str) -> String {
+    let value = |text: &str| serde_json::Value::from(text);
+    format!(
+        r#"# The API server's way to the breakglass agent. Holds a private key: readable by the API server only.
+# The client certificate ends at {expires}; make these files anew before that.
+apiVersion: v1
+kind: Config
+clusters:
+- name: breakglass-agent
+  cluster:
+    server: {server}
+    certificate-authority-data: {ca}
+users:
+- name: kube-apiserver
+  user:
+    client-certificate-data: {certificate}
+    client-key-data: {key}
+contexts:
+- name: webhook
+  context:
+    cluster: breakglass-agent
+    user: kube-apiserver
+current-context: webhook
+"#,
+        expires = config.expires_at,
+        server = value(&config.url),
+        ca = base64(&config.ca_pem),
+        certificate = base64(&config.certificate_pem),
+        key = base64(key_pem),
+    )
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// Writes a file that only its owner may read.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let write = || {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_files_are_yaml_whatever_the_path_holds() {
+        let text = authorization("/etc/k8s/we\"ird: #path");
+        let parsed: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(parsed["authorizers"][2]["webhook"]["connectionInfo"]["kubeConfigFile"], "/etc/k8s/we\"ird: #path");
+        assert_eq!(parsed["authorizers"][2]["webhook"]["failurePolicy"], "NoOpinion");
+        let config = WebhookConfig {
+            url: "https://10.0.0.9:9443/authorize".into(),
+            ca_pem: "CA".into(),
+            certificate_pem: "CERT".into(),
+            expires_at: "2027-01-01T00:00:00Z".into(),
+        };
+        let parsed: serde_json::Value = serde_saphyr::from_str(&kubeconfig(&config, "KEY")).unwrap();
+        assert_eq!(parsed["clusters"][0]["cluster"]["server"], "https://10.0.0.9:9443/authorize");
+        assert_eq!(parsed["users"][0]["user"]["client-key-data"], "S0VZ");
+    }
+}

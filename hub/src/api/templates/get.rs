@@ -1,0 +1,33 @@
+//! `GET /debug-session-templates/{name}`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use breakglass_hub_core::offer::is_known_to;
+use breakglass_protocol::api::template::Template;
+use breakglass_protocol::kinds::cluster::Cluster;
+use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
+
+use crate::api::caller::Authenticated;
+use crate::api::error::ApiError;
+use crate::app::App;
+use crate::store::{Key, ObjectKind, typed};
+
+/// One template, to those who may request it; to others it does not exist.
+pub async fn handle(
+    State(app): State<Arc<App>>,
+    Authenticated { caller, .. }: Authenticated,
+    Path(name): Path<String>,
+) -> Result<Json<Template>, ApiError> {
+    let missing = || ApiError::NotFound(format!("debug session template {name:?}"));
+    let key = Key::cluster_scoped(ObjectKind::DebugSessionTemplate, &name);
+    let found = typed::get::<DebugSessionTemplate>(app.store.as_ref(), key).await?.ok_or_else(missing)?;
+    let (clusters, _) = typed::list_all::<Cluster>(app.store.as_ref()).await?;
+    let clusters: Vec<Cluster> = clusters.into_iter().map(|found| found.object).collect();
+    if is_known_to(&found.object, &caller) {
+        Ok(Json(super::shown(&found.object, &clusters, &caller)))
+    } else {
+        Err(missing())
+    }
+}

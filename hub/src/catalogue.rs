@@ -1,0 +1,59 @@
+//! What requests name, read from the store: a session template with its pod template, and a cluster.
+
+use breakglass_hub_core::lifecycle::StillOffered;
+use breakglass_hub_core::request::{self, Catalogue};
+use breakglass_hub_core::session::Session;
+use breakglass_protocol::kinds::cluster::Cluster;
+use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
+use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
+
+use crate::app::App;
+use crate::store::typed::{self, Stored};
+use crate::store::{Key, StoreError};
+
+/// What one request names; what is not there is `None`, and `hub_core::request` says what that means.
+pub struct Entries {
+    template: Option<DebugSessionTemplate>,
+    pod_template: Option<DebugPodTemplate>,
+    cluster: Option<Cluster>,
+}
+
+impl Entries {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn load(app: &App, template: &str, cluster: &str) -> Result<Self, StoreError> {
+        let template: Option<DebugSessionTemplate> = find(app, template).await?;
+        let pod_name = template.as_ref().and_then(|t| t.spec.pod_template_ref.as_ref());
+        let pod_template = match pod_name {
+            Some(reference) => find(app, &reference.name).await?,
+            None => None,
+        };
+        Ok(Self { template, pod_template, cluster: find(app, cluster).await? })
+    }
+
+    /// As the rules take it.
+    #[must_use]
+    pub fn as_catalogue(&self) -> Catalogue<'_> {
+        Catalogue {
+            template: self.template.as_ref(),
+            pod_template: self.pod_template.as_ref(),
+            cluster: self.cluster.as_ref(),
+        }
+    }
+}
+
+async fn find<T: Stored>(app: &App, name: &str) -> Result<Option<T>, StoreError> {
+    let key = Key::cluster_scoped(T::KIND, name);
+    Ok(typed::get::<T>(app.store.as_ref(), key).await?.map(|found| found.object))
+}
+
+/// Whether what was requested is still on offer (S7).
+///
+/// # Errors
+/// What the store says.
+pub async fn still_offered(app: &App, session: &Session) -> Result<StillOffered, StoreError> {
+    let entries = Entries::load(app, &session.spec.template_ref, &session.spec.cluster).await?;
+    Ok(request::still_offered(session, &entries.as_catalogue()))
+}
