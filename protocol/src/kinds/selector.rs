@@ -44,9 +44,7 @@ impl LabelSelector {
     /// An empty selector would select everything, which nobody writes on purpose where a glob can say it.
     pub(super) fn check(&self, checks: &mut Checks) {
         if self.is_empty() {
-            checks.refuse_here(
-                "selects everything; name a label, or use the pattern \"*\" for everything",
-            );
+            checks.refuse_here("selects everything; name the labels that it should select");
         }
         checks.wanted_labels("matchLabels", &self.match_labels);
         checks.within_each(

@@ -1,17 +1,19 @@
 //! Compares a document with its kind's schema and tells everything that does not fit, not only the first thing. What
 //! fits comes out as JSON, ready for the Rust types.
 
+mod scalar;
+
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
+
+use self::scalar::describe;
 
 use super::suggest::did_you_mean;
 use super::tree::{Content, Entry, Node};
-use crate::duration;
 use crate::kinds::Kind;
 use crate::kinds::check::{join_field, join_item};
 use crate::kinds::schema::{self, QUANTITY, Resolved};
-use crate::quantity::Quantity;
 
 /// Something that does not fit.
 #[derive(Debug)]
@@ -29,14 +31,27 @@ struct Place<'a> {
 }
 
 /// Reads the fields of a kind's object except `apiVersion` and `kind`. What does not fit is left out of the JSON.
-pub(super) fn read(kind: Kind, entries: &[&Entry], line: u32) -> (Value, Vec<Problem>) {
+pub(super) fn read(kind: Kind, tree: &Node) -> (Value, Vec<Problem>) {
     let root = schema::of(kind);
     let mut reader = Reader {
         root,
         problems: Vec::new(),
     };
-    let place = Place { path: "", line };
-    let value = reader.fields(entries, root, place);
+    let all = match &tree.content {
+        Content::Map(entries) => entries.as_slice(),
+        Content::Null
+        | Content::Bool(_)
+        | Content::Number(_)
+        | Content::String(_)
+        | Content::List(_) => &[],
+    };
+    let place = Place {
+        path: "",
+        line: tree.line,
+    };
+    let mut entries = reader.once_each(all.iter(), place.path);
+    entries.retain(|entry| entry.key != "apiVersion" && entry.key != "kind");
+    let value = reader.fields(&entries, root, place);
     (Value::Object(value), reader.problems)
 }
 
@@ -186,13 +201,15 @@ impl Reader {
             if matches!(entry.value.content, Content::Null) && !is_required(&entry.key) {
                 continue;
             }
-            if let Some(value) = self.value(&entry.value, schema, at) {
+            let value = self.value(&entry.value, schema, at);
+            if let Some(value) =
+                value.or_else(|| is_required(&entry.key).then(|| self.placeholder(schema)))
+            {
                 map.insert(entry.key.clone(), value);
             }
         }
-        let given = |key: &str| entries.iter().any(|entry| entry.key == key);
         for key in required.into_iter().flatten().filter_map(Value::as_str) {
-            if !given(key) {
+            if !entries.iter().any(|entry| entry.key == key) {
                 let path = join_field(place.path, key);
                 self.refuse(
                     Place {
@@ -201,6 +218,9 @@ impl Reader {
                     },
                     "is required",
                 );
+                if let Some(schema) = known.and_then(|known| known.get(key)) {
+                    map.insert(key.to_owned(), self.placeholder(schema));
+                }
             }
         }
         map
@@ -228,6 +248,37 @@ impl Reader {
             }
         }
         map
+    }
+
+    /// Stands for a required value that is missing or wrong, so that the rest of the document can still be checked.
+    /// It never leaves this module's callers: a document with a problem is not handed out.
+    fn placeholder(&self, schema: &'static Value) -> Value {
+        let Resolved { schema, .. } = schema::resolve(self.root, schema);
+        if let Some(word) = schema::words(schema).and_then(|words| words.first().copied()) {
+            return Value::from(word);
+        }
+        match schema::type_of(schema) {
+            Some("string") if schema.get("x-check").is_some() => Value::from("1s"),
+            Some("string") if schema.get("format").is_some() => Value::from("1970-01-01T00:00:00Z"),
+            Some("string") => Value::from(""),
+            Some("integer" | "number") => Value::from(0),
+            Some("boolean") => Value::from(false),
+            Some("array") => Value::Array(Vec::new()),
+            Some("object") => {
+                let required = schema
+                    .get("required")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten();
+                let properties = schema.get("properties");
+                let fields = required.filter_map(Value::as_str).filter_map(|key| {
+                    let field = properties.and_then(|properties| properties.get(key))?;
+                    Some((key.to_owned(), self.placeholder(field)))
+                });
+                Value::Object(fields.collect())
+            }
+            Some(_) | None => Value::Null,
+        }
     }
 
     /// The first entry of each key; the others are told.
@@ -282,9 +333,14 @@ impl Reader {
                 path: &path,
                 line: item.line,
             };
-            values.extend(match schema {
-                Some(schema) => self.value(item, schema, place),
-                None => self.text(item, &Value::Null, place),
+            // A placeholder keeps the numbers of the items that follow.
+            values.push(match schema {
+                Some(schema) => self
+                    .value(item, schema, place)
+                    .unwrap_or_else(|| self.placeholder(schema)),
+                None => self
+                    .text(item, &Value::Null, place)
+                    .unwrap_or_else(|| Value::from("")),
             });
         }
         Value::Array(values)
@@ -311,147 +367,5 @@ impl Reader {
         if let Some(max) = bound(max).filter(|max| size > *max) {
             self.refuse(place, format!("has {size} {what}, more than {max}"));
         }
-    }
-
-    fn text(&mut self, node: &Node, schema: &Value, place: Place<'_>) -> Option<Value> {
-        let Content::String(text) = &node.content else {
-            let hint = match &node.content {
-                Content::Bool(_) | Content::Number(_) => "; put it in quotes",
-                Content::Null | Content::String(_) | Content::List(_) | Content::Map(_) => "",
-            };
-            self.refuse(
-                place,
-                format!("must be a text, not {}{hint}", describe(&node.content)),
-            );
-            return None;
-        };
-        let before = self.problems.len();
-        self.size(
-            text.chars().count(),
-            ("minLength", "maxLength"),
-            "characters",
-            schema,
-            place,
-        );
-        self.shape(text, schema, place);
-        (self.problems.len() == before).then(|| Value::String(text.clone()))
-    }
-
-    /// Pattern and format of a text.
-    fn shape(&mut self, text: &str, schema: &Value, place: Place<'_>) {
-        if schema.get("x-check").is_some() {
-            if let Err(error) = duration::parse(text) {
-                self.refuse(place, error.to_string());
-            }
-            return;
-        }
-        if schema.get("format").and_then(Value::as_str) == Some("date-time")
-            && text.parse::<jiff::Timestamp>().is_err()
-        {
-            self.refuse(
-                place,
-                format!("{text:?} is not a time such as 2026-01-31T12:00:00Z"),
-            );
-        }
-        let pattern = schema.get("pattern").and_then(Value::as_str);
-        let regex = pattern.and_then(|pattern| regex::Regex::new(pattern).ok());
-        if let (Some(pattern), Some(regex)) = (pattern, regex)
-            && !text.is_empty()
-            && !regex.is_match(text)
-        {
-            self.refuse(place, format!("{text:?} does not match {pattern}"));
-        }
-    }
-
-    fn integer(&mut self, node: &Node, schema: &Value, place: Place<'_>) -> Option<Value> {
-        let Content::Number(number) = &node.content else {
-            return self.wrong_type(node, "a whole number", place);
-        };
-        let Some(value) = number.as_i64() else {
-            return self.wrong_type(node, "a whole number", place);
-        };
-        let bound = |key: &str| schema.get(key).and_then(Value::as_i64);
-        let is_int32 = schema.get("format").and_then(Value::as_str) == Some("int32");
-        let min = bound("minimum").unwrap_or(if is_int32 {
-            i64::from(i32::MIN)
-        } else {
-            i64::MIN
-        });
-        let max = bound("maximum").unwrap_or(if is_int32 {
-            i64::from(i32::MAX)
-        } else {
-            i64::MAX
-        });
-        if value < min {
-            self.refuse(place, format!("is {value}, less than {min}"));
-            None
-        } else if value > max {
-            self.refuse(place, format!("is {value}, more than {max}"));
-            None
-        } else {
-            Some(Value::Number(Number::from(value)))
-        }
-    }
-
-    fn word(&mut self, node: &Node, words: &[&str], place: Place<'_>) -> Option<Value> {
-        let listed = words
-            .iter()
-            .map(|word| format!("{word:?}"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let Content::String(text) = &node.content else {
-            return self.wrong_type(node, &format!("one of {listed}"), place);
-        };
-        if words.contains(&text.as_str()) {
-            return Some(Value::String(text.clone()));
-        }
-        let hint = did_you_mean(text, words.iter().copied());
-        self.refuse(place, format!("{text:?} is not one of {listed}{hint}"));
-        None
-    }
-
-    fn quantity(&mut self, node: &Node, place: Place<'_>) -> Option<Value> {
-        let text = match &node.content {
-            Content::String(text) => text.clone(),
-            Content::Number(number) => number.to_string(),
-            Content::Null | Content::Bool(_) | Content::List(_) | Content::Map(_) => {
-                return self.wrong_type(node, "a quantity", place);
-            }
-        };
-        match Quantity::parse(&text) {
-            Ok(_) => Some(Value::String(text)),
-            Err(error) => {
-                self.refuse(place, error.to_string());
-                None
-            }
-        }
-    }
-
-    fn int_or_string(&mut self, node: &Node, place: Place<'_>) -> Option<Value> {
-        match &node.content {
-            Content::String(_) => Some(node.to_json()),
-            Content::Number(number)
-                if number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) =>
-            {
-                Some(node.to_json())
-            }
-            Content::Number(_)
-            | Content::Null
-            | Content::Bool(_)
-            | Content::List(_)
-            | Content::Map(_) => self.wrong_type(node, "a whole number or a text", place),
-        }
-    }
-}
-
-fn describe(content: &Content) -> String {
-    match content {
-        Content::Null => "nothing".to_owned(),
-        Content::Bool(value) => format!("the boolean {value}"),
-        Content::Number(number) => format!("the number {number}"),
-        Content::String(text) if text.chars().count() <= 40 => format!("the text {text:?}"),
-        Content::String(_) => "a text".to_owned(),
-        Content::List(_) => "a list".to_owned(),
-        Content::Map(_) => "an object".to_owned(),
     }
 }
