@@ -15,6 +15,8 @@ const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Sync {
     snapshot: Snapshot,
+    /// Heard since the last complete snapshot, also outside of one: what the hub just spoke of is not absent.
+    heard: BTreeSet<GrantUid>,
     /// Newest revision heard of each grant.
     newest: BTreeMap<GrantUid, Revision>,
     /// Not in the journal yet.
@@ -64,6 +66,7 @@ impl Sync {
     pub(super) fn new(now: Duration) -> Self {
         Self {
             snapshot: Snapshot::Awaited { since: now },
+            heard: BTreeSet::new(),
             newest: BTreeMap::new(),
             pending: BTreeMap::new(),
             highest: Revision(0),
@@ -99,6 +102,7 @@ impl Sync {
             // Also one that is newer than the snapshot: the hub loads each session when it sends it.
             seen.insert(uid.clone());
         }
+        self.heard.insert(uid.clone());
         // The same revision again may say something new: how people are named in this cluster is not the session's.
         if self.newest.get(uid).is_some_and(|newest| *newest > heard) {
             return Counted::Old;
@@ -125,7 +129,8 @@ impl Sync {
                 seen,
                 ..
             } if *revision == ended && *count == seen.len() => {
-                let present = seen.clone();
+                let present = seen.union(&self.heard).cloned().collect();
+                self.heard.clear();
                 self.snapshot = Snapshot::Complete { revision: ended };
                 Ended::Complete(present)
             }
@@ -167,6 +172,7 @@ impl Sync {
 
     /// The grant is over; nothing of it needs to be told apart any more.
     pub(super) fn forget(&mut self, uid: &GrantUid) {
+        self.heard.remove(uid);
         self.newest.remove(uid);
         self.pending.remove(uid);
     }
