@@ -1,6 +1,7 @@
 //! What every part of the program shares: the store, the clock, the settings, and the one way to change an object.
 
-// mod session: when Session converts to and from DebugSession.
+mod places;
+mod session;
 mod update;
 
 use std::path::PathBuf;
@@ -11,10 +12,14 @@ use breakglass_hub_core::clock::Now;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::link::Agents;
 use crate::store::{Key, ObjectKind, Store};
 use crate::telemetry::Metrics;
 use crate::templates::refusals::{TemplateRefusal, TemplateRefusals};
+use crate::users::Users;
 
+pub(crate) use places::ledger_key;
+pub use session::read_session;
 pub use update::{Change, UpdateError};
 
 /// What the command line said, as the parts need it.
@@ -42,6 +47,10 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub settings: Settings,
     pub metrics: Metrics,
+    /// The agents' side: who is connected, and the authority that vouches for agents.
+    pub agents: Agents,
+    /// Who a bearer token is.
+    pub users: Users,
     /// What is wrong with files in the templates folder now.
     pub template_refusals: TemplateRefusals,
     /// Cancelled when the hub is to stop: every task that lives long waits for it too.

@@ -23,7 +23,8 @@ impl App {
             .transpose()
     }
 
-    /// Changes one session by a transition of `hub_core::lifecycle` or `observed`; see [`App::update`].
+    /// Changes one session by a transition of `hub_core::lifecycle` or `observed`; see [`App::update`]. The place of one
+    /// that has ended is given back before this returns, so that its owner can request again at once.
     ///
     /// # Errors
     /// See [`UpdateError`].
@@ -44,7 +45,18 @@ impl App {
             })
             .await
             .map_err(UpdateError::flatten)?;
-        Ok(read_session(&key, &written.object)?)
+        let session = read_session(&key, &written.object)?;
+        if session.state.end().is_some() {
+            self.give_back(&session).await;
+        }
+        Ok(session)
+    }
+
+    /// The place of an ended session. What fails here is repaired by the job `ledgers`.
+    async fn give_back(&self, session: &Session) {
+        if let Err(error) = self.release_place(session).await {
+            tracing::warn!(session = %session.name, %error, "the place of an ended session could not be given back yet");
+        }
     }
 }
 
@@ -52,7 +64,7 @@ impl App {
 ///
 /// # Errors
 /// [`StoreError::Unreadable`] for an impossible combination of fields.
-pub(crate) fn read_session(key: &Key, stored: &DebugSession) -> Result<Session, StoreError> {
+pub fn read_session(key: &Key, stored: &DebugSession) -> Result<Session, StoreError> {
     Session::try_from(stored).map_err(|error| StoreError::Unreadable {
         subject: key.to_string(),
         message: error.to_string(),

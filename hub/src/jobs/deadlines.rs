@@ -1,0 +1,290 @@
+//! Sessions to which something is due at a time. Keeps the time of each in memory, from a list and then the watch; the
+//! memory is only a reason to look: what is really due is decided on the stored session, again at each try.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
+use breakglass_hub_core::clock::{Now, later};
+use breakglass_hub_core::lifecycle::{self, NotAllowed};
+use breakglass_hub_core::session::{Session, State};
+use breakglass_protocol::kinds::debug_session::DebugSession;
+use breakglass_protocol::limits::CLEANUP_RETENTION;
+use jiff::Timestamp;
+
+use super::pause_after;
+use crate::app::{App, Settings, UpdateError, read_session};
+use crate::store::typed::{self, Versioned};
+use crate::store::{
+    CommitError, ListQuery, Object, ObjectKind, StoreError, Watch, WatchError, WatchFrom,
+};
+
+const JOB: &str = "deadlines";
+/// The wall clock may be set: nobody sleeps longer than this without looking at it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// Creating a session takes milliseconds; one that is still Pending after this was left by a crash.
+const HALF_MADE_AFTER: Duration = Duration::from_secs(60);
+
+/// What is due to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    HalfMade,
+    ApprovalTimeout,
+    Expiry,
+    Removal,
+}
+
+/// When, and what.
+fn due(session: &Session, settings: &Settings) -> (Timestamp, Due) {
+    match &session.state {
+        State::Pending => (later(session.created_at, HALF_MADE_AFTER), Due::HalfMade),
+        State::PendingApproval => (
+            later(session.created_at, settings.approval_timeout),
+            Due::ApprovalTimeout,
+        ),
+        State::Active(running) => (running.expires_at, Due::Expiry),
+        State::Expired(_, end) | State::Terminated(_, end) | State::Failed(_, end) => {
+            // Not before the agent gave up on leftovers: until then the session tells what is left.
+            let kept = settings.session_retention.max(CLEANUP_RETENTION);
+            (later(end.at, kept), Due::Removal)
+        }
+    }
+}
+
+/// The sessions by when they are next due.
+#[derive(Default)]
+struct Agenda {
+    by_time: BTreeSet<(Timestamp, String)>,
+    by_name: BTreeMap<String, Timestamp>,
+}
+
+impl Agenda {
+    fn set(&mut self, name: &str, at: Timestamp) {
+        self.remove(name);
+        self.by_time.insert((at, name.to_owned()));
+        self.by_name.insert(name.to_owned(), at);
+    }
+
+    fn remove(&mut self, name: &str) {
+        if let Some(at) = self.by_name.remove(name) {
+            self.by_time.remove(&(at, name.to_owned()));
+        }
+    }
+
+    fn first(&self) -> Option<(Timestamp, &str)> {
+        self.by_time.first().map(|(at, name)| (*at, name.as_str()))
+    }
+}
+
+pub(super) async fn run(app: &App) {
+    loop {
+        match follow(app).await {
+            Ended::Closed => return,
+            Ended::Resync => {}
+            Ended::Failed(error) => pause_after(app, JOB, &error).await,
+        }
+    }
+}
+
+enum Ended {
+    Closed,
+    /// The watch lost its place: list again.
+    Resync,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Closed => Self::Closed,
+            error @ (StoreError::Busy { .. }
+            | StoreError::Failed { .. }
+            | StoreError::Unreadable { .. }) => Self::Failed(error),
+        }
+    }
+}
+
+async fn follow(app: &App) -> Ended {
+    let (mut agenda, mut watch) = match load(app).await {
+        Ok(loaded) => loaded,
+        Err(error) => return error.into(),
+    };
+    loop {
+        perform_due(app, &mut agenda).await;
+        tokio::select! {
+            () = app.clock.sleep(pause(&agenda, app.now())) => {}
+            change = watch.next() => match change {
+                Ok(change) if change.key.kind == ObjectKind::DebugSession => {
+                    match &change.object {
+                        Some(object) => note(app, &mut agenda, object),
+                        None => agenda.remove(&change.key.name),
+                    }
+                }
+                Ok(_) => {}
+                Err(WatchError::Resync { .. }) => return Ended::Resync,
+                Err(WatchError::Closed) => return Ended::Closed,
+                Err(WatchError::Store(error)) => return error.into(),
+            },
+        }
+    }
+}
+
+/// Every session's next time, and the watch of what changes after.
+async fn load(app: &App) -> Result<(Agenda, Watch), StoreError> {
+    let mut agenda = Agenda::default();
+    let mut query = ListQuery::all(ObjectKind::DebugSession);
+    let mut from = None;
+    loop {
+        let page = app.store.list(query).await?;
+        let revision = *from.get_or_insert(page.revision);
+        for object in &page.objects {
+            note(app, &mut agenda, object);
+        }
+        match page.next {
+            Some(next) => {
+                query = ListQuery {
+                    after: Some(next),
+                    ..ListQuery::all(ObjectKind::DebugSession)
+                };
+            }
+            None => {
+                let watch = app.store.watch(WatchFrom::After(revision)).await?;
+                return Ok((agenda, watch));
+            }
+        }
+    }
+}
+
+/// Notes when a session is next due. One that cannot be read is told of and left: it must not stop the others.
+fn note(app: &App, agenda: &mut Agenda, object: &Object) {
+    let read = typed::decode::<DebugSession>(object.clone())
+        .and_then(|stored| read_session(&object.key, &stored.object));
+    match read {
+        Ok(session) => agenda.set(&session.name, due(&session, &app.settings).0),
+        Err(error) => {
+            agenda.remove(&object.key.name);
+            tracing::error!(job = JOB, %error, "nothing will become of this session by itself");
+        }
+    }
+}
+
+fn pause(agenda: &Agenda, now: Now) -> Duration {
+    match agenda.first() {
+        Some((at, _)) => breakglass_hub_core::clock::between(now.wall, at).min(LONGEST_SLEEP),
+        None => LONGEST_SLEEP,
+    }
+}
+
+/// Performs everything that is due now.
+async fn perform_due(app: &App, agenda: &mut Agenda) {
+    let now = app.now().wall;
+    while let Some((at, name)) = agenda.first()
+        && at <= now
+    {
+        let name = name.to_owned();
+        match perform(app, &name).await {
+            Ok(Some(next)) => agenda.set(&name, next),
+            Ok(None) => agenda.remove(&name),
+            Err(error) => {
+                app.metrics.job_failures.inc();
+                tracing::warn!(job = JOB, session = %name, %error, "what is due could not be done; trying again");
+                agenda.set(&name, later(now, super::AFTER_FAILURE));
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum PerformError {
+    #[error(transparent)]
+    Update(#[from] UpdateError<NotAllowed>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Commit(CommitError),
+}
+
+/// Does what is due to one session now; when something is next due to it, `None` if never.
+async fn perform(app: &App, name: &str) -> Result<Option<Timestamp>, PerformError> {
+    let Some(session) = app.session(name).await? else {
+        return Ok(None);
+    };
+    let (at, what) = due(&session, &app.settings);
+    if app.now().wall < at {
+        return Ok(Some(at));
+    }
+    if what == Due::Removal {
+        return remove(app, name).await.map(|()| None);
+    }
+    let timeout = app.settings.approval_timeout;
+    let performed = app
+        .update_session(name, |session, now| transition(session, what, timeout, now))
+        .await;
+    match performed {
+        Ok(session) => Ok(Some(due(&session, &app.settings).0)),
+        Err(UpdateError::NotFound(_)) => Ok(None),
+        // Somebody else moved it meanwhile: look again at what is due now.
+        Err(UpdateError::Refused(_)) => {
+            let session = app.session(name).await?;
+            Ok(session.map(|session| due(&session, &app.settings).0))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn transition(
+    session: Session,
+    what: Due,
+    timeout: Duration,
+    now: Now,
+) -> Result<(Session, Vec<AuditEvent>), NotAllowed> {
+    let (session, action) = match what {
+        Due::Expiry => (lifecycle::expire(session, now)?, Action::Expired),
+        Due::ApprovalTimeout => (
+            lifecycle::time_out(session, timeout, now)?,
+            Action::TimedOut,
+        ),
+        Due::HalfMade => {
+            let message = "the hub was interrupted while it made this session; request a new one";
+            (lifecycle::fail(session, message, now)?, Action::Failed)
+        }
+        // Removal is no transition.
+        Due::Removal => return Ok((session, Vec::new())),
+    };
+    let object = ObjectRef {
+        uid: Some(session.uid.to_string()),
+        ..ObjectRef::new(
+            ObjectKind::DebugSession.as_str(),
+            Some(&session.namespace),
+            &session.name,
+        )
+    };
+    let actor = Actor::Hub {
+        job: JOB.to_owned(),
+    };
+    let event = AuditEvent::new(now.wall, actor, action, object, Outcome::Done);
+    Ok((session, vec![event]))
+}
+
+/// Removes a session whose retention is over; its audit events stay.
+async fn remove(app: &App, name: &str) -> Result<(), PerformError> {
+    let key = app.session_key(name);
+    let stored: Option<Versioned<DebugSession>> =
+        typed::get(app.store.as_ref(), key.clone()).await?;
+    let Some(stored) = stored else {
+        return Ok(());
+    };
+    let session = read_session(&key, &stored.object)?;
+    let (at, what) = due(&session, &app.settings);
+    if what != Due::Removal || app.now().wall < at {
+        return Ok(());
+    }
+    let commit = typed::delete(key, stored.version, Vec::new());
+    match app.store.commit(commit).await {
+        Ok(_) => {
+            tracing::info!(session = %name, "removed after the retention of ended sessions");
+            Ok(())
+        }
+        Err(error) => Err(PerformError::Commit(error)),
+    }
+}

@@ -1,0 +1,121 @@
+//! Ledgers as they should be, given the sessions that are really open: at start and every few minutes.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use breakglass_hub_core::ledger::{Ledger, Place};
+use breakglass_protocol::ids::GrantUid;
+use breakglass_protocol::kinds::debug_session::DebugSession;
+use jiff::{SignedDuration, Timestamp};
+
+use super::pause_after;
+use crate::app::{App, Change, UpdateError, ledger_key, read_session};
+use crate::store::typed;
+use crate::store::{CommitError, ListQuery, ObjectKind, StoreError};
+
+const JOB: &str = "ledgers";
+/// A place too many costs its owner one session until the next round; a round reads every session once.
+const EVERY: Duration = Duration::from_secs(10 * 60);
+/// A place younger than this may belong to a session that is being created.
+const YOUNG: SignedDuration = SignedDuration::from_secs(60);
+
+type Open = BTreeMap<String, BTreeMap<GrantUid, Place>>;
+
+pub(super) async fn run(app: &App) {
+    loop {
+        match repair(app).await {
+            Ok(()) => app.clock.sleep(EVERY).await,
+            Err(error) => pause_after(app, JOB, &error).await,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RepairError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Update(#[from] UpdateError<Infallible>),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+async fn repair(app: &App) -> Result<(), RepairError> {
+    // Before the sessions are read: one that is created meanwhile took its place after this.
+    let settled_before = app.now().wall.checked_sub(YOUNG).unwrap_or(Timestamp::MIN);
+    let mut open = open_sessions(app).await?;
+    for template in ledgers(app).await? {
+        let really_open = open.remove(&template).unwrap_or_default();
+        repair_one(app, &template, really_open, settled_before).await?;
+    }
+    for (template, really_open) in open {
+        let ledger = Ledger::default().repaired(really_open.clone(), settled_before);
+        match app.create(ledger_key(&template), ledger, Vec::new()).await {
+            Ok(_) => {}
+            Err(CommitError::Conflict { .. }) => {
+                repair_one(app, &template, really_open, settled_before).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+async fn repair_one(
+    app: &App,
+    template: &str,
+    really_open: BTreeMap<GrantUid, Place>,
+    settled_before: Timestamp,
+) -> Result<(), UpdateError<Infallible>> {
+    app.update(&ledger_key(template), |ledger: Ledger, _| {
+        Ok(Change {
+            object: ledger.repaired(really_open.clone(), settled_before),
+            events: Vec::new(),
+        })
+    })
+    .await
+    .map(|_| ())
+}
+
+async fn ledgers(app: &App) -> Result<Vec<String>, StoreError> {
+    let mut names = Vec::new();
+    let mut query = ListQuery::all(ObjectKind::Ledger);
+    loop {
+        let page = app.store.list(query.clone()).await?;
+        names.extend(page.objects.into_iter().map(|object| object.key.name));
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(names),
+        }
+    }
+}
+
+/// Places of sessions that are open (Pending, PendingApproval, Active), by template.
+async fn open_sessions(app: &App) -> Result<Open, StoreError> {
+    let mut open = Open::new();
+    let mut query = ListQuery::all(ObjectKind::DebugSession);
+    loop {
+        let page = app.store.list(query.clone()).await?;
+        for object in page.objects {
+            let key = object.key.clone();
+            let stored = typed::decode::<DebugSession>(object)?;
+            let session = read_session(&key, &stored.object)?;
+            if session.state.end().is_none() {
+                let place = Place {
+                    session: session.name.clone(),
+                    issuer: session.requester.issuer.clone(),
+                    subject: session.requester.subject.clone(),
+                    taken_at: session.created_at,
+                };
+                open.entry(session.spec.template_ref.clone())
+                    .or_default()
+                    .insert(session.uid, place);
+            }
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(open),
+        }
+    }
+}

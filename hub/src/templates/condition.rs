@@ -1,0 +1,178 @@
+//! The condition `Ready` of templates and bindings: whether requests can use them, and if not, why and where.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use breakglass_hub_core::request;
+use breakglass_protocol::kinds::Time;
+use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
+use breakglass_protocol::kinds::debug_session_template::{
+    DebugSessionTemplate, DebugSessionTemplateSpec,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::refusals::TemplateRefusal;
+use crate::store::{Key, ObjectKind};
+
+/// What `Ready` is to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Readiness {
+    status: &'static str,
+    reason: &'static str,
+    message: String,
+    /// Of a session template that refers to a pod template: whether that is there.
+    pod_template_resolved: Option<bool>,
+}
+
+/// Everything that others refer to, as it will be stored.
+#[derive(Default)]
+pub(super) struct Referable {
+    pods: BTreeMap<String, DebugPodTemplate>,
+    templates: BTreeSet<String>,
+}
+
+impl Referable {
+    pub(super) fn add(&mut self, key: &Key, spec: &Value) {
+        match key.kind {
+            ObjectKind::DebugPodTemplate => {
+                // One that cannot be read is as good as none: what refers to it is not ready.
+                if let Ok(spec) = serde_json::from_value(spec.clone()) {
+                    let pod = DebugPodTemplate::new(&key.name, spec);
+                    self.pods.insert(key.name.clone(), pod);
+                }
+            }
+            ObjectKind::DebugSessionTemplate => {
+                self.templates.insert(key.name.clone());
+            }
+            ObjectKind::Cluster
+            | ObjectKind::DebugSession
+            | ObjectKind::DebugSessionClusterBinding
+            | ObjectKind::DenyPolicy
+            | ObjectKind::Enrolment
+            | ObjectKind::Ledger => {}
+        }
+    }
+}
+
+impl Readiness {
+    /// Judged by what an object refers to (D11) and by what its references make of it.
+    pub(super) fn of(key: &Key, spec: &Value, others: &Referable) -> Self {
+        match key.kind {
+            ObjectKind::DebugSessionTemplate => Self::of_template(&key.name, spec, others),
+            ObjectKind::DebugSessionClusterBinding => Self::of_binding(spec, others),
+            ObjectKind::Cluster
+            | ObjectKind::DebugPodTemplate
+            | ObjectKind::DebugSession
+            | ObjectKind::DenyPolicy
+            | ObjectKind::Enrolment
+            | ObjectKind::Ledger => Self::ready(),
+        }
+    }
+
+    fn ready() -> Self {
+        Self {
+            status: "True",
+            reason: "Valid",
+            message: String::new(),
+            pod_template_resolved: None,
+        }
+    }
+
+    fn not_ready(reason: &'static str, message: String) -> Self {
+        Self {
+            status: "False",
+            reason,
+            message: format!("{message}; requests are refused until that is mended"),
+            pod_template_resolved: None,
+        }
+    }
+
+    /// The same rules as a request meets.
+    fn of_template(name: &str, spec: &Value, others: &Referable) -> Self {
+        let spec: DebugSessionTemplateSpec = match serde_json::from_value(spec.clone()) {
+            Ok(spec) => spec,
+            Err(error) => return Self::not_ready("Unreadable", format!("spec: {error}")),
+        };
+        let wanted = spec.pod_template_ref.as_ref().map(|wanted| &wanted.name);
+        let pod = wanted.and_then(|wanted| others.pods.get(wanted));
+        let template = DebugSessionTemplate::new(name, spec.clone());
+        let violations = request::readiness(&template, pod);
+        let messages: Vec<String> = violations.into_iter().map(|v| v.message).collect();
+        let judged = if messages.is_empty() {
+            Self::ready()
+        } else if wanted.is_some() && pod.is_none() {
+            Self::not_ready("PodTemplateNotFound", messages.join("; "))
+        } else {
+            Self::not_ready("NotUsable", messages.join("; "))
+        };
+        Self {
+            pod_template_resolved: wanted.map(|_| pod.is_some()),
+            ..judged
+        }
+    }
+
+    fn of_binding(spec: &Value, others: &Referable) -> Self {
+        let wanted = spec.pointer("/templateRef/name").and_then(Value::as_str);
+        match wanted {
+            Some(name) if !others.templates.contains(name) => Self::not_ready(
+                "TemplateNotFound",
+                format!("spec.templateRef names {name}, and there is no such session template"),
+            ),
+            Some(_) | None => Self::ready(),
+        }
+    }
+
+    /// The file says something else now, which cannot be used.
+    pub(super) fn broken_edit(self, refusal: &TemplateRefusal) -> Self {
+        Self {
+            status: "False",
+            reason: "BrokenEdit",
+            message: format!("{refusal}; the last good version stays in use"),
+            ..self
+        }
+    }
+}
+
+/// A time as Kubernetes writes it.
+pub(super) fn time(at: Timestamp) -> Value {
+    // Time is a string in JSON; serialising it cannot fail.
+    serde_json::to_value(Time(at)).unwrap_or(Value::Null)
+}
+
+/// Puts the condition into an object's status; its time changes only when `status` does.
+pub(super) fn set_ready(body: &mut Value, readiness: &Readiness, now: Timestamp) {
+    let generation = body["metadata"]["generation"].clone();
+    if !body["status"].is_object() {
+        body["status"] = json!({});
+    }
+    let status = &mut body["status"];
+    let mut conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+    let before = conditions
+        .iter()
+        .position(|condition| condition["type"] == "Ready")
+        .map(|at| conditions.remove(at));
+    let since = before
+        .filter(|before| before["status"] == readiness.status)
+        .map_or_else(|| time(now), |before| before["lastTransitionTime"].clone());
+    let mut condition = json!({
+        "type": "Ready",
+        "status": readiness.status,
+        "reason": readiness.reason,
+        "message": readiness.message,
+        "lastTransitionTime": since,
+    });
+    if generation.is_i64() {
+        condition["observedGeneration"] = generation.clone();
+        status["observedGeneration"] = generation;
+    }
+    conditions.insert(0, condition);
+    status["conditions"] = Value::Array(conditions);
+    match readiness.pod_template_resolved {
+        Some(resolved) => status["podTemplateResolved"] = json!(resolved),
+        None => {
+            if let Some(fields) = status.as_object_mut() {
+                fields.remove("podTemplateResolved");
+            }
+        }
+    }
+}
