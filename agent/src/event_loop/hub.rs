@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use breakglass_agent_core::clock::Now;
-use breakglass_agent_core::holdings::{Received, Taken};
+use breakglass_agent_core::holdings::{Holdings, Received, Taken};
 use breakglass_agent_core::link::{Disconnect, LinkEvent as Said};
 use breakglass_agent_core::report::report;
 use breakglass_protocol::ids::{CallId, GrantUid, Revision};
@@ -55,10 +55,10 @@ impl EventLoop {
             match said {
                 Said::Online(welcome) => greet(&welcome, now),
                 Said::Grant { received, revision } => self.take_grant(*received, revision, now),
-                Said::Refused { uid, why } => {
-                    tracing::warn!(%uid, %why, "a grant of the hub cannot be read");
-                    let taken = self.parts.holdings.refuse_unreadable(&uid, &why, now);
-                    self.handle_taken(&uid, taken, now);
+                Said::Unreadable { uid, why } => {
+                    self.take_in(&uid, now, |holdings| {
+                        holdings.refuse_unreadable(&uid, &why, now)
+                    });
                 }
                 Said::SnapshotComplete { present } => {
                     let withdrawn = self.parts.holdings.withdraw_absent(&present, now);
@@ -92,30 +92,18 @@ impl EventLoop {
 
     fn take_grant(&mut self, received: Received, revision: Revision, now: Now) {
         let uid = received.grant.uid.clone();
-        let was_ended = self
-            .parts
-            .holdings
-            .get(&uid)
-            .is_some_and(|held| held.has_ended());
-        let taken = self.parts.holdings.receive(received, now);
-        let is_ended = self
-            .parts
-            .holdings
-            .get(&uid)
-            .is_some_and(|held| held.has_ended());
         self.acks.push((uid.clone(), revision));
-        self.handle_taken(&uid, taken, now);
-        if is_ended && !was_ended {
-            self.close(vec![uid.clone()]);
-        }
+        self.take_in(&uid, now, |holdings| holdings.receive(received, now));
         if self.view.kill_switch() == KillSwitch::On {
             self.end_all(now);
         }
         self.acknowledge(&uid);
     }
 
-    fn handle_taken(&mut self, uid: &GrantUid, taken: Taken, now: Now) {
-        match taken {
+    fn take_in(&mut self, uid: &GrantUid, now: Now, take: impl FnOnce(&mut Holdings) -> Taken) {
+        let holdings = &mut self.parts.holdings;
+        let had_ended = holdings.get(uid).is_some_and(|held| held.has_ended());
+        match take(holdings) {
             Taken::Changed => {
                 tracing::info!(%uid, "grant taken in");
                 self.wake(uid, now.monotonic);
@@ -125,16 +113,14 @@ impl EventLoop {
             Taken::Refused { why, report } => {
                 tracing::warn!(%uid, %why, "grant refused");
                 self.parts.metrics.frames_refused.inc();
-                self.parts.link.handle_report(&report);
+                if let Some(report) = report {
+                    self.parts.link.handle_report(&report);
+                }
             }
         }
-        if self
-            .parts
-            .holdings
-            .get(uid)
-            .is_some_and(|held| held.has_ended())
-        {
-            self.wake(uid, now.monotonic);
+        let held = self.parts.holdings.get(uid);
+        if !had_ended && held.is_some_and(|held| held.has_ended()) {
+            self.close(vec![uid.clone()]);
         }
     }
 

@@ -40,6 +40,8 @@ struct World {
     log: Vec<String>,
     bodies: Vec<Value>,
     faults: Vec<Fault>,
+    /// Writes that are still answered; after them the world changes but nobody hears of it.
+    answered_writes: Option<usize>,
 }
 
 /// What a list or watch asks for.
@@ -120,6 +122,17 @@ impl FakeApi {
         });
     }
 
+    /// Of so many more writes the last one is done but never answered: as far as the agent can tell, the moment
+    /// before or after it. `None` answers everything again.
+    pub(crate) fn answer_writes(&self, count: Option<usize>) {
+        self.world.lock().unwrap().answered_writes = count;
+    }
+
+    /// Whether a write was done that will never be answered.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.world.lock().unwrap().answered_writes == Some(0)
+    }
+
     /// Sets an object as somebody else would.
     pub(crate) fn put(&self, plural: &str, namespace: &str, object: Value) -> Value {
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
@@ -168,21 +181,40 @@ impl FakeApi {
         }
     }
 
+    /// Counts up at every request and change.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
     async fn answer(&self, request: Request<Body>) -> Answer {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or_default().to_owned();
-        let answer = {
+        let is_write = parts.method != Method::GET;
+        let (answer, is_heard) = {
             let mut world = self.world.lock().unwrap();
             world.log.push(format!("{} {path}", parts.method));
             if !body.is_null() {
                 world.bodies.push(body.clone());
             }
-            world.answer(&parts.method, &path, &query, body, &self.changes)
+            let was_silent = world.answered_writes == Some(0);
+            if was_silent && is_write {
+                // The agent is as good as dead; what it still has in flight does not arrive.
+                (failure(503, "ServiceUnavailable", "dead"), false)
+            } else {
+                let answer = world.answer(&parts.method, &path, &query, body, &self.changes);
+                if let Some(count) = world.answered_writes.as_mut().filter(|_| is_write) {
+                    *count -= 1;
+                }
+                (answer, world.answered_writes != Some(0) || !is_write)
+            }
         };
         self.changes.send_modify(|count| *count += 1);
+        if !is_heard {
+            std::future::pending::<()>().await;
+        }
         answer
     }
 }

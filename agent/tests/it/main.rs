@@ -13,4 +13,5 @@ mod enrol;
 mod fake_api;
 mod fake_hub;
 mod link;
+mod story;
 mod webhook;

@@ -1,0 +1,576 @@
+//! The whole loop against an API server and a hub made here: a session comes, runs, ends, and nothing is left; also when
+//! the agent dies at any of its writes.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use breakglass_agent::clock::Clock;
+use breakglass_agent::cluster::watch as cluster_watch;
+use breakglass_agent::event_loop::{self, LINK_EVENTS, LINK_FRAMES, LinkEvent, Parts};
+use breakglass_agent::identity::JournalKey;
+use breakglass_agent::journal::Journal;
+use breakglass_agent::published::Published;
+use breakglass_agent::telemetry::{Health, Metrics};
+use breakglass_agent::webhook::certs::{ServerNames, make_root};
+use breakglass_agent::webhook::{self, WebhookHandle, WebhookMetrics, WebhookSettings};
+use breakglass_agent_core::ceiling::Ceiling;
+use breakglass_agent_core::holdings::Holdings;
+use breakglass_agent_core::link::{Link, LinkConfig};
+use breakglass_protocol::ids::{ClusterName, GrantUid, Revision};
+use breakglass_protocol::wire::close::CloseCode;
+use breakglass_protocol::wire::grant::{
+    Desired, EndReason, Grant, GrantContext, GrantedPerson, Operations, PodOverrides, PodSource,
+    Role, Work, Workload, WorkloadKind, feature,
+};
+use breakglass_protocol::wire::hello::Welcome;
+use breakglass_protocol::wire::report::{Phase, Report};
+use breakglass_protocol::wire::to_agent::{
+    GrantFrame, Settled, SnapshotBegin, SnapshotEnd, ToAgent,
+};
+use breakglass_protocol::wire::to_hub::ToHub;
+use jiff::SignedDuration;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::fake_api::FakeApi;
+use crate::fake_hub::{Authority, CLUSTER};
+
+const UID: &str = "11111111-1111-4111-8111-111111111111";
+const SESSION: &str = "debug-session-abc123";
+const NAMESPACE: &str = "breakglass-debug";
+const AGENT: &str = "breakglass-agent";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running loop, and the hub's end of its link.
+struct Agent {
+    published: Arc<Published>,
+    webhook: WebhookHandle,
+    events: mpsc::Sender<LinkEvent>,
+    frames: mpsc::Receiver<ToHub>,
+    reports: BTreeMap<GrantUid, Report>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Agent {
+    /// Starts from what the journal holds, and greets.
+    async fn start(api: &FakeApi) -> Self {
+        let mut agent = Self::start_alone(api).await;
+        agent.frames = connect(&agent.events).await;
+        let ToHub::Hello(hello) = agent.hear().await else {
+            panic!("the first frame is Hello");
+        };
+        assert_eq!(hello.cluster, CLUSTER);
+        agent
+            .say(ToAgent::Welcome(Welcome {
+                program_version: "test".into(),
+                version: 1,
+                features: Vec::new(),
+                now_ms: Clock::start().now().wall.as_millisecond(),
+            }))
+            .await;
+        agent
+    }
+
+    /// Starts without a hub.
+    async fn start_alone(api: &FakeApi) -> Self {
+        rustls::crypto::aws_lc_rs::default_provider()
+            .install_default()
+            .ok();
+        let clock = Clock::start();
+        let cluster = api.cluster();
+        let key = JournalKey::new([7; 32]);
+        let journal = Journal::new(cluster.clone(), AGENT, &key);
+        let loaded = journal.load().await.unwrap();
+        assert_eq!(loaded.refused, Vec::<String>::new());
+        let hub = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let identity = Authority::new().identity(hub);
+        let holdings = Holdings::restore(
+            identity.cluster.clone(),
+            Ceiling::default(),
+            loaded.held,
+            loaded.memory,
+            clock.now(),
+        );
+        let published = Arc::new(Published::default());
+        let (webhook, _ended) = webhook::spawn(WebhookSettings {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            keys: make_root(clock.now().wall).unwrap(),
+            names: ServerNames::unknown(),
+            published: Arc::clone(&published),
+            clock,
+            metrics: WebhookMetrics::register(&mut Registry::default()),
+        })
+        .unwrap();
+        let metrics = Metrics::default();
+        let sightings = cluster_watch::start(&cluster, AGENT, AGENT, &metrics);
+        let parts = Parts {
+            clock,
+            cluster,
+            namespace: AGENT.into(),
+            journal,
+            holdings,
+            link: Link::new(LinkConfig {
+                cluster: identity.cluster.clone(),
+                program_version: "test".into(),
+                instance: "i".into(),
+                features: vec![feature::WORKLOAD.into()],
+            }),
+            identity: watch::Sender::new(identity),
+            webhook: webhook.clone(),
+            published: Arc::clone(&published),
+            metrics,
+            health: Health::new(Registry::default()),
+            kubernetes_version: "v1.34.4".into(),
+        };
+        let (events, link) = mpsc::channel(LINK_EVENTS);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(event_loop::run(parts, sightings, link, stop.clone()));
+        let (_, frames) = mpsc::channel(1);
+        Self {
+            published,
+            webhook,
+            events,
+            frames,
+            reports: BTreeMap::new(),
+            stop,
+            task,
+        }
+    }
+
+    async fn say(&self, frame: ToAgent) {
+        self.events
+            .send(LinkEvent::Frame(Box::new(frame)))
+            .await
+            .unwrap();
+    }
+
+    async fn snapshot(&self, revision: u64, grants: &[&Grant]) {
+        let revision = Revision(revision);
+        let count = grants.len().try_into().unwrap();
+        self.say(ToAgent::SnapshotBegin(SnapshotBegin { revision, count }))
+            .await;
+        for grant in grants {
+            self.grant(revision.0, grant).await;
+        }
+        self.say(ToAgent::SnapshotEnd(SnapshotEnd { revision }))
+            .await;
+    }
+
+    async fn grant(&self, revision: u64, grant: &Grant) {
+        let now = Clock::start().now().wall;
+        let remaining = grant.expires_at.duration_since(now).as_millis();
+        self.say(ToAgent::Grant(GrantFrame {
+            revision: Revision(revision),
+            uid: grant.uid.clone(),
+            requires: vec![feature::WORKLOAD.into()],
+            remaining_ms: remaining.max(0).try_into().unwrap(),
+            body: serde_json::to_vec(grant).unwrap(),
+        }))
+        .await;
+    }
+
+    async fn hear(&mut self) -> ToHub {
+        let heard = tokio::time::timeout(PATIENCE, self.frames.recv()).await;
+        heard
+            .expect("the agent says something")
+            .expect("the link is open")
+    }
+
+    /// Hears until a report of the grant fulfils a condition.
+    async fn report(&mut self, what: &str, fulfilled: impl Fn(&Report) -> bool) -> Report {
+        let uid = GrantUid::new(UID);
+        loop {
+            if let Some(report) = self.reports.get(&uid).filter(|report| fulfilled(report)) {
+                return report.clone();
+            }
+            let heard = tokio::time::timeout(PATIENCE, self.frames.recv()).await;
+            let Ok(Some(frame)) = heard else {
+                panic!(
+                    "never reported: {what}; last: {:#?}",
+                    self.reports.get(&uid)
+                );
+            };
+            if let ToHub::Report(frame) = frame {
+                let report: Report = serde_json::from_slice(&frame.body).unwrap();
+                self.reports.insert(frame.uid, report);
+            }
+        }
+    }
+
+    fn allows(&self, pod: &str) -> bool {
+        !self
+            .published
+            .snapshot()
+            .0
+            .lookup(NAMESPACE, pod)
+            .is_empty()
+    }
+
+    /// The process is gone, at whatever it was.
+    async fn die(self) {
+        self.task.abort();
+        self.task.await.ok();
+        self.webhook.stop();
+    }
+}
+
+async fn connect(events: &mpsc::Sender<LinkEvent>) -> mpsc::Receiver<ToHub> {
+    let (frames, receiver) = mpsc::channel(LINK_FRAMES);
+    events.send(LinkEvent::Connected { frames }).await.unwrap();
+    receiver
+}
+
+fn grant(life: SignedDuration) -> Grant {
+    let now = Clock::start().now().wall;
+    Grant {
+        uid: GrantUid::new(UID),
+        session: SESSION.into(),
+        namespace: "breakglass".into(),
+        cluster: ClusterName::new(CLUSTER),
+        desired: Desired::Running {},
+        starts_at: now,
+        expires_at: now + life,
+        last_end: now + SignedDuration::from_hours(4),
+        renewal: 0,
+        digest: "sha256:0".into(),
+        people: vec![GrantedPerson {
+            user: "alice@example.com".into(),
+            role: Role::Owner,
+        }],
+        operations: Operations {
+            exec: true,
+            ..Operations::default()
+        },
+        context: GrantContext {
+            requested_by: "alice@example.com".into(),
+            approved_by: None,
+            reason: None,
+            template: "standard-debug".into(),
+            binding: None,
+        },
+        target_namespace: NAMESPACE.into(),
+        work: Work::Workload(Box::new(Workload {
+            kind: WorkloadKind::DaemonSet,
+            replicas: 1,
+            pod: PodSource::Structured {
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::new(),
+                spec: json!({ "containers": [{ "name": "debug", "image": "busybox:1" }] }),
+            },
+            overrides: PodOverrides::default(),
+            affinity: None,
+            tolerations: Vec::new(),
+        })),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+    }
+}
+
+fn ended(mut grant: Grant) -> Grant {
+    grant.desired = Desired::Ended {
+        reason: EndReason::Terminated,
+        by: Some("alice@example.com".into()),
+        at: Clock::start().now().wall,
+    };
+    grant
+}
+
+fn daemon_set(api: &FakeApi) -> Option<Value> {
+    api.get("daemonsets", NAMESPACE, &format!("{SESSION}-ds"))
+}
+
+/// The DaemonSet controller and the kubelet: one ready pod for every DaemonSet, none without.
+fn run_controllers(api: &FakeApi) {
+    let Some(set) = daemon_set(api) else {
+        return;
+    };
+    if api.all("pods").is_empty() {
+        let pod = pod_of(&set, "pod-1");
+        api.put("pods", NAMESPACE, pod);
+        let mut set = set;
+        set["status"] = json!({
+            "desiredNumberScheduled": 1, "numberReady": 1, "currentNumberScheduled": 1,
+            "numberMisscheduled": 0, "observedGeneration": set["metadata"]["generation"],
+        });
+        api.put("daemonsets", NAMESPACE, set);
+    }
+}
+
+fn pod_of(set: &Value, name: &str) -> Value {
+    let template = &set["spec"]["template"];
+    let uid = set["metadata"]["uid"].as_str().unwrap();
+    let mut spec = template["spec"].clone();
+    spec["nodeName"] = json!("node-1");
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "labels": template["metadata"]["labels"],
+            "annotations": template["metadata"]["annotations"],
+            "ownerReferences": [{
+                "apiVersion": "apps/v1", "kind": "DaemonSet", "name": set["metadata"]["name"],
+                "uid": uid, "controller": true, "blockOwnerDeletion": true,
+            }],
+            "managedFields": [{
+                "manager": "kube-controller-manager", "operation": "Update", "apiVersion": "v1",
+                "fieldsType": "FieldsV1",
+                "fieldsV1": {
+                    "f:metadata": { "f:ownerReferences": { ".": {}, format!("k:{{\"uid\":\"{uid}\"}}"): {} } },
+                    "f:spec": { "f:containers": {} },
+                },
+            }],
+        },
+        "spec": spec,
+        "status": {
+            "phase": "Running", "startTime": "2026-11-23T07:00:00Z",
+            "conditions": [{ "type": "Ready", "status": "True" }],
+            "containerStatuses": [{
+                "name": "debug", "ready": true, "restartCount": 0, "image": "busybox:1",
+                "imageID": "x", "state": { "running": {} },
+            }],
+        },
+    })
+}
+
+fn nothing_is_left(api: &FakeApi) -> bool {
+    api.all("pods").is_empty() && api.all("daemonsets").is_empty()
+}
+
+fn records(api: &FakeApi) -> usize {
+    let secrets = api.all("secrets");
+    let is_record = |secret: &&Value| {
+        secret["metadata"]["labels"]["breakglass.t-caas.telekom.com/journal"] == "grant"
+    };
+    secrets.iter().filter(is_record).count()
+}
+
+#[tokio::test]
+async fn a_session_comes_runs_ends_and_nothing_is_left() {
+    let api = FakeApi::new();
+    let mut agent = Agent::start(&api).await;
+    let session = grant(SignedDuration::from_hours(1));
+    agent.snapshot(1, &[&session]).await;
+    api.until("the DaemonSet", |api| daemon_set(api).is_some())
+        .await;
+    run_controllers(&api);
+    let running = agent
+        .report("running", |report| report.phase == Phase::Running)
+        .await;
+    assert_eq!(running.pods.len(), 1);
+    assert!(agent.allows("pod-1"));
+    let capped = api.get("pods", NAMESPACE, "pod-1").unwrap();
+    assert!(capped["spec"]["activeDeadlineSeconds"].is_i64(), "D2");
+
+    agent.grant(2, &ended(session.clone())).await;
+    let proof = agent
+        .report("the proof", |report| report.phase == Phase::Ended)
+        .await;
+    assert!(nothing_is_left(&api));
+    assert!(!agent.allows("pod-1"));
+    let cleanup = proof.cleanup.unwrap();
+    assert!(
+        cleanup.remaining.is_empty() && cleanup.pods_gone_at.is_some(),
+        "{cleanup:#?}"
+    );
+    assert!(
+        cleanup
+            .removed
+            .iter()
+            .any(|removed| removed.object.kind == "DaemonSet")
+    );
+    assert_eq!(records(&api), 1, "kept until the hub has the proof");
+
+    agent
+        .say(ToAgent::Settled(Settled {
+            uid: session.uid.clone(),
+        }))
+        .await;
+    api.until("the record is gone", |api| records(api) == 0)
+        .await;
+
+    // S12: whatever comes, it is not deployed again.
+    agent.reports.clear();
+    let creates = |api: &FakeApi| {
+        api.log()
+            .iter()
+            .filter(|line| line.contains("POST"))
+            .count()
+    };
+    let before = creates(&api);
+    agent.snapshot(9, &[&session]).await;
+    agent
+        .report("told again", |report| report.end.is_some())
+        .await;
+    assert_eq!(creates(&api), before);
+    agent.die().await;
+}
+
+#[tokio::test]
+async fn s12_a_session_expires_by_the_agents_clock_without_a_hub() {
+    let api = FakeApi::new();
+    let mut agent = Agent::start(&api).await;
+    agent
+        .snapshot(1, &[&grant(SignedDuration::from_secs(3))])
+        .await;
+    api.until("the DaemonSet", |api| daemon_set(api).is_some())
+        .await;
+    run_controllers(&api);
+    agent
+        .report("running", |report| report.phase == Phase::Running)
+        .await;
+    agent
+        .events
+        .send(LinkEvent::Disconnected { why: "gone".into() })
+        .await
+        .unwrap();
+    api.until("everything is removed", nothing_is_left).await;
+    assert!(!agent.allows("pod-1"));
+    agent.die().await;
+}
+
+#[tokio::test]
+async fn d05_dying_at_any_write_changes_nothing_in_the_end() {
+    let mut at = 1;
+    // A story has about a dozen writes; the loop ends when it is over before the agent dies.
+    while die_at(at).await {
+        at += 1;
+    }
+    assert!(at > 6, "only {at} writes");
+}
+
+/// Lets the agent die at its n-th write while the session starts, and at every later one at the same distance while it
+/// goes on and ends. Returns whether it died at all.
+async fn die_at(count: usize) -> bool {
+    let api = FakeApi::new();
+    let session = grant(SignedDuration::from_hours(1));
+    let mut deaths = 0;
+    for desired in [session.clone(), ended(session.clone())] {
+        api.answer_writes(Some(count));
+        let is_end = desired.desired != session.desired;
+        loop {
+            let mut agent = Agent::start(&api).await;
+            agent.snapshot(1, &[&desired]).await;
+            let outcome = tokio::select! {
+                () = until_silent(&api) => None,
+                () = play(&api) => None,
+                report = agent.report("done", |report| match is_end {
+                    true => report.phase == Phase::Ended,
+                    false => report.phase == Phase::Running,
+                }) => Some(report),
+            };
+            agent.die().await;
+            if outcome.is_some() {
+                break;
+            }
+            deaths += 1;
+            api.answer_writes((deaths % 3 != 0).then_some(count));
+            assert!(
+                deaths < 100,
+                "it never gets done:\n{}",
+                api.log().join("\n")
+            );
+        }
+        if !is_end {
+            let sets = api.all("daemonsets");
+            assert_eq!(sets.len(), 1, "made once");
+        }
+    }
+    assert!(
+        nothing_is_left(&api),
+        "died at write {count}:\n{}",
+        api.log().join("\n")
+    );
+    deaths > 0
+}
+
+async fn until_silent(api: &FakeApi) {
+    api.until("silence", FakeApi::is_silent).await;
+}
+
+/// Controllers that act whenever something changes; never ends.
+async fn play(api: &FakeApi) {
+    let mut changes = api.changes();
+    loop {
+        run_controllers(api);
+        changes.changed().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_hub_hears_that_the_agent_goes_down() {
+    let api = FakeApi::new();
+    let mut agent = Agent::start(&api).await;
+    agent.snapshot(1, &[]).await;
+    agent.stop.cancel();
+    loop {
+        match agent.hear().await {
+            ToHub::Close(close) => {
+                assert_eq!(close.code, CloseCode::GoingAway);
+                break;
+            }
+            _ => continue,
+        }
+    }
+    tokio::time::timeout(Duration::from_secs(5), agent.task)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_clusters_owner_ends_everything_with_an_annotation() {
+    let api = FakeApi::new();
+    let mut agent = Agent::start(&api).await;
+    agent
+        .snapshot(1, &[&grant(SignedDuration::from_hours(1))])
+        .await;
+    api.until("the DaemonSet", |api| daemon_set(api).is_some())
+        .await;
+    api.put("configmaps", AGENT, json!({
+        "metadata": { "name": AGENT, "annotations": { "breakglass.t-caas.telekom.com/end-all": "true" } }
+    }));
+    let report = agent
+        .report("ended", |report| report.phase == Phase::Ended)
+        .await;
+    assert!(
+        report
+            .end
+            .unwrap()
+            .message
+            .unwrap()
+            .contains("owner of the cluster")
+    );
+    assert!(nothing_is_left(&api));
+    agent.die().await;
+}
+
+#[tokio::test]
+async fn s08_a_workload_of_somebody_else_fails_the_session_by_name() {
+    let api = FakeApi::new();
+    api.put(
+        "daemonsets",
+        NAMESPACE,
+        json!({
+            "apiVersion": "apps/v1", "kind": "DaemonSet",
+            "metadata": { "name": format!("{SESSION}-ds") }, "spec": {},
+        }),
+    );
+    let mut agent = Agent::start(&api).await;
+    agent
+        .snapshot(1, &[&grant(SignedDuration::from_hours(1))])
+        .await;
+    let report = agent
+        .report("failed", |report| report.phase == Phase::Ended)
+        .await;
+    let end = report.end.unwrap();
+    assert_eq!(end.reason, EndReason::Failed);
+    assert!(end.message.unwrap().contains(&format!("{SESSION}-ds")));
+    assert_eq!(api.all("daemonsets").len(), 1, "theirs is left alone");
+    agent.die().await;
+}
