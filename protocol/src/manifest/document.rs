@@ -95,14 +95,12 @@ fn read_kind(tree: &Node) -> Result<(Kind, Vec<Problem>), Vec<Problem>> {
             tree.line,
             format!("is required: {API_VERSION}"),
         )),
-        Some(entry) => match &entry.value.content {
-            Content::String(text) if text == API_VERSION => {}
-            _ => problems.push(problem(
-                "apiVersion",
-                entry.line,
-                format!("must be {API_VERSION}"),
-            )),
-        },
+        Some(entry) if entry.value.text() == Some(API_VERSION) => {}
+        Some(entry) => problems.push(problem(
+            "apiVersion",
+            entry.line,
+            format!("must be {API_VERSION}"),
+        )),
     }
     let names = || Kind::ALL.into_iter().map(Kind::as_str);
     let listed = || names().collect::<Vec<_>>().join(", ");
@@ -114,14 +112,7 @@ fn read_kind(tree: &Node) -> Result<(Kind, Vec<Problem>), Vec<Problem>> {
         ));
         return Err(problems);
     };
-    let name = match &entry.value.content {
-        Content::String(name) => name.as_str(),
-        Content::Null
-        | Content::Bool(_)
-        | Content::Number(_)
-        | Content::List(_)
-        | Content::Map(_) => "",
-    };
+    let name = entry.value.text().unwrap_or_default();
     let Some(kind) = Kind::from_name(name) else {
         let hint = did_you_mean(name, names());
         problems.push(problem(
@@ -136,14 +127,7 @@ fn read_kind(tree: &Node) -> Result<(Kind, Vec<Problem>), Vec<Problem>> {
 
 /// What a document says it is, however wrong the rest of it may be.
 pub(super) fn object_name(tree: &Node) -> Option<ObjectName> {
-    let text = |node: &Node| match &node.content {
-        Content::String(text) => Some(text.clone()),
-        Content::Null
-        | Content::Bool(_)
-        | Content::Number(_)
-        | Content::List(_)
-        | Content::Map(_) => None,
-    };
+    let text = |node: &Node| node.text().map(str::to_owned);
     let metadata = &tree.get("metadata")?.value;
     Some(ObjectName {
         kind: Kind::from_name(&text(&tree.get("kind")?.value)?)?,

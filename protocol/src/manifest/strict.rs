@@ -89,14 +89,8 @@ impl Reader {
             Some("array") => self.list(node, schema, place),
             Some("string") => self.text(node, schema, place),
             Some("integer") => self.integer(node, schema, place),
-            Some("number") => match &node.content {
-                Content::Number(number) => Some(Value::Number(number.clone())),
-                _ => self.wrong_type(node, "a number", place),
-            },
-            Some("boolean") => match &node.content {
-                Content::Bool(value) => Some(Value::Bool(*value)),
-                _ => self.wrong_type(node, "true or false", place),
-            },
+            Some("number") => self.number(node, place),
+            Some("boolean") => self.boolean(node, place),
             Some(_) | None => self.anything(node, place),
         }
     }

@@ -71,6 +71,18 @@ impl Node {
         }
     }
 
+    /// The text, if it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::String(text) => Some(text),
+            Content::Null
+            | Content::Bool(_)
+            | Content::Number(_)
+            | Content::List(_)
+            | Content::Map(_) => None,
+        }
+    }
+
     /// The line of the field at `path`, or of the nearest thing above it that is in the text.
     pub(super) fn line_of(&self, path: &str) -> u32 {
         self.descend(path, "", self.line)

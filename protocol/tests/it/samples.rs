@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use breakglass_protocol::kinds::Kind;
 use breakglass_protocol::kinds::namespace_filter::NamespaceFilter;
 use breakglass_protocol::manifest::{Manifest, decode};
@@ -124,4 +126,23 @@ fn spellings_reach_one_place() {
         ephemeral.line_of("spec.kubectlDebug.ephemeralContainers.allowedImages[1]"),
         103
     );
+}
+
+proptest! {
+    /// Whatever becomes of a manifest on its way, reading it ends in objects or errors.
+    #[test]
+    fn damaged_samples_never_panic(file in 0..9_usize, at in 0.0..1.0_f64, cut in 0..40_usize, put in "[ -~\\n\u{1F600}]{0,12}") {
+        let files = files();
+        let (name, text) = &files[file];
+        let places: Vec<usize> = text.char_indices().map(|(place, _)| place).collect();
+        let start = places[((places.len() - 1) as f64 * at) as usize];
+        let end = places.iter().copied().find(|place| *place >= start + cut).unwrap_or(text.len());
+        let damaged = format!("{}{put}{}", &text[..start], &text[end..]);
+        let outcome = decode(name, &damaged);
+        let lines = damaged.lines().count().max(1);
+        for error in &outcome.errors {
+            prop_assert!(error.line.is_none_or(|line| line >= 1 && line as usize <= lines + 1), "{error}");
+            prop_assert!(!error.message.is_empty());
+        }
+    }
 }

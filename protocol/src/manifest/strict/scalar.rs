@@ -9,6 +9,20 @@ use crate::duration;
 use crate::quantity::Quantity;
 
 impl Reader {
+    pub(super) fn boolean(&mut self, node: &Node, place: Place<'_>) -> Option<Value> {
+        let Content::Bool(value) = &node.content else {
+            return self.wrong_type(node, "true or false", place);
+        };
+        Some(Value::Bool(*value))
+    }
+
+    pub(super) fn number(&mut self, node: &Node, place: Place<'_>) -> Option<Value> {
+        let Content::Number(number) = &node.content else {
+            return self.wrong_type(node, "a number", place);
+        };
+        Some(Value::Number(number.clone()))
+    }
+
     pub(super) fn text(&mut self, node: &Node, schema: &Value, place: Place<'_>) -> Option<Value> {
         let Content::String(text) = &node.content else {
             let hint = match &node.content {
