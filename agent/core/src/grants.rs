@@ -147,3 +147,89 @@ impl GrantBook {
         Arc::new(self.index.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use breakglass_protocol::wire::grant::{EndReason, WorkloadKind};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sample::{self, at};
+
+    fn held(uid: &str) -> Held {
+        let mut grant = sample::grant(WorkloadKind::DaemonSet);
+        grant.uid = GrantUid::new(uid);
+        let uid = grant.uid.clone();
+        let mut holdings = sample::holdings(at(0));
+        holdings.receive(sample::received(grant, 3600), at(0));
+        holdings.get(&uid).unwrap().clone()
+    }
+
+    fn pod(name: &str) -> ObservedPod {
+        ObservedPod {
+            namespace: "breakglass-debug".into(),
+            name: name.into(),
+            uid: format!("uid-{name}"),
+            node_name: None,
+            phase: None,
+            ready: true,
+            container_status: None,
+        }
+    }
+
+    fn opens(index: &GrantIndex, name: &str) -> Vec<String> {
+        index
+            .lookup("breakglass-debug", name)
+            .iter()
+            .map(|entry| entry.grant.uid.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn what_is_taken_out_is_out_of_the_next_index_only() {
+        let mut book = GrantBook::default();
+        let mut one = held("1");
+        book.set(&one, &[pod("a"), pod("b")]);
+        let before = book.index();
+        book.set(&one, &[pod("b")]);
+        let after = book.index();
+        assert_eq!(opens(&before, "a"), ["1"], "a snapshot never changes");
+        assert_eq!(opens(&after, "a"), Vec::<String>::new());
+        assert_eq!(opens(&after, "b"), ["1"]);
+        one.end(EndReason::Terminated, None, at(1));
+        book.set(&one, &[pod("b")]);
+        assert_eq!(
+            opens(&book.index(), "b"),
+            Vec::<String>::new(),
+            "ended opens nothing"
+        );
+        assert!(book.index().lookup("default", "b").is_empty());
+    }
+
+    proptest! {
+        /// The book says what a plain map says, whatever is set and removed.
+        #[test]
+        fn the_book_is_a_map(changes in prop::collection::vec((0_u8..4, prop::collection::vec(0_u8..6, 0..4)), 0..30)) {
+            let mut book = GrantBook::default();
+            let mut model: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+            let grants: Vec<Held> = (0..4).map(|uid| held(&uid.to_string())).collect();
+            for (uid, mut pods) in changes {
+                pods.sort_unstable();
+                pods.dedup();
+                let named: Vec<ObservedPod> = pods.iter().map(|name| pod(&name.to_string())).collect();
+                book.set(&grants[usize::from(uid)], &named);
+                model.insert(uid.to_string(), pods);
+            }
+            let index = book.index();
+            for name in 0..6_u8 {
+                let mut opened = opens(&index, &name.to_string());
+                opened.sort();
+                let expected: Vec<String> = model.iter()
+                    .filter(|(_, pods)| pods.contains(&name))
+                    .map(|(uid, _)| uid.clone())
+                    .collect();
+                prop_assert_eq!(opened, expected);
+            }
+        }
+    }
+}

@@ -5,16 +5,16 @@
 //! counts; what is older or doubled changes nothing. Only a complete snapshot removes, and one that is not complete
 //! in time ends the connection, so that the next one starts over.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use breakglass_protocol::ids::{ClusterName, GrantUid, Revision};
+use breakglass_protocol::ids::{GrantUid, Revision};
 use breakglass_protocol::limits::{DEAD_AFTER, HANDSHAKE_TIMEOUT, MAX_GRANT_BYTES, PING_INTERVAL};
 use breakglass_protocol::wire::close::{Close, CloseCode};
 use breakglass_protocol::wire::grant::Grant;
 use breakglass_protocol::wire::hello::{Hello, Welcome};
 use breakglass_protocol::wire::report::{AgentStatus, Report};
-use breakglass_protocol::wire::to_agent::{Call, Certificate, GrantFrame, ToAgent};
+use breakglass_protocol::wire::to_agent::{Call, GrantFrame, ToAgent};
 use breakglass_protocol::wire::to_hub::{Acknowledged, Answer, RenewCertificate, ToHub};
 use breakglass_protocol::wire::{VERSION_MAX, VERSION_MIN};
 
@@ -22,73 +22,14 @@ use crate::clock::Now;
 use crate::holdings::Received;
 
 mod calls;
+mod event;
 mod outbox;
 mod snapshot;
 
 use calls::Calls;
+pub use event::{Disconnect, LinkConfig, LinkEvent, LinkState};
 use outbox::Outbox;
 use snapshot::{Counted, Ended, Sync};
-
-/// What the agent says of itself in Hello.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkConfig {
-    pub cluster: ClusterName,
-    pub program_version: String,
-    /// This process's id (a UUID).
-    pub instance: String,
-    /// What it can do ([`breakglass_protocol::wire::grant::feature`]).
-    pub features: Vec<String>,
-}
-
-/// Where the conversation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkState {
-    /// No connection. What is held goes on.
-    Offline,
-    /// Hello is said, Welcome not yet heard.
-    Greeting,
-    Online,
-}
-
-/// What the program is to do about the conversation.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LinkEvent {
-    /// The hub greeted; for the log, and for the difference of the clocks.
-    Online(Welcome),
-    /// Give it to [`crate::holdings::Holdings::receive`]; once the journal holds the result (or it changed nothing),
-    /// call [`Link::handle_journaled`] with the same revision.
-    Grant {
-        received: Box<Received>,
-        revision: Revision,
-    },
-    /// A grant's frame that cannot be read: give it to [`crate::holdings::Holdings::refuse_unreadable`].
-    Unreadable {
-        uid: GrantUid,
-        why: String,
-    },
-    /// Give it to [`crate::holdings::Holdings::withdraw_absent`].
-    SnapshotComplete {
-        present: BTreeSet<GrantUid>,
-    },
-    /// Give it to [`crate::holdings::Holdings::settle`].
-    Settled(GrantUid),
-    /// A question; answer with [`Link::handle_answer`].
-    Call(Call),
-    Certificate(Certificate),
-    /// Send a WebSocket ping.
-    Ping,
-    /// Close the socket (after [`Link::poll_frame`] is drained), then call [`Link::handle_disconnected`].
-    Disconnect(Disconnect),
-}
-
-/// Why the conversation is over and how long to wait before the next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Disconnect {
-    /// The hub said so; its `retry_after_ms` wins over the program's backoff, `Superseded` and refusals wait 60 s.
-    ByHub(Close),
-    /// Silence, or the hub broke the protocol. Ordinary backoff.
-    ByAgent { why: String },
-}
 
 /// The state with what belongs to it only.
 #[derive(Debug)]

@@ -90,3 +90,51 @@ impl Tombstones {
         self.0.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use breakglass_protocol::wire::grant::EndReason;
+
+    use super::*;
+    use crate::sample::wall;
+
+    fn stone(last_end: i64) -> Tombstone {
+        Tombstone {
+            end: EndRecord {
+                reason: EndReason::Expired,
+                at: wall(0),
+                message: None,
+            },
+            finished_at: wall(0),
+            last_end: wall(last_end),
+        }
+    }
+
+    #[test]
+    fn s12_remembered_for_a_week_after_the_last_possible_end() {
+        let mut stones = Tombstones::default();
+        let week = 7 * 24 * 3600;
+        stones.bury(GrantUid::new("old"), stone(100), wall(0));
+        stones.bury(GrantUid::new("a"), stone(1000), wall(week + 99));
+        assert!(stones.get(&GrantUid::new("old")).is_some());
+        stones.bury(GrantUid::new("b"), stone(1000), wall(week + 100));
+        assert!(stones.get(&GrantUid::new("old")).is_none());
+        assert_eq!(stones.len(), 2);
+    }
+
+    #[test]
+    fn bounded_and_the_oldest_goes_first() {
+        let mut stones = Tombstones::default();
+        for place in 0..=i64::try_from(MAX).unwrap() {
+            stones.bury(GrantUid::new(format!("{place:05}")), stone(place), wall(0));
+        }
+        assert_eq!(stones.len(), MAX);
+        assert!(stones.get(&GrantUid::new("00000")).is_none());
+        let json = serde_json::to_vec(&stones).unwrap();
+        assert!(
+            json.len() < 1024 * 1024,
+            "{} bytes do not fit a Secret",
+            json.len()
+        );
+    }
+}

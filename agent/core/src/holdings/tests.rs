@@ -2,6 +2,8 @@ use breakglass_protocol::wire::grant::{GrantedPerson, Role, WorkloadKind};
 use breakglass_protocol::wire::report::Phase;
 use proptest::prelude::*;
 
+use breakglass_protocol::wire::grant::Desired;
+
 use super::*;
 use crate::sample::{self, at, holdings, received, wall};
 

@@ -62,9 +62,7 @@ pub fn handle_outcome(held: &mut Held, step: &Step, outcome: Outcome, now: Now) 
         Step::CreateFirst { document, manifest } => {
             handle_create(held, *document, manifest, outcome, now)
         }
-        Step::FindOurs { document, manifest } => {
-            handle_find(held, *document, manifest, outcome, now)
-        }
+        Step::FindOurs { document, .. } => handle_find(held, *document, outcome, now),
         Step::Apply { uid, .. } => handle_apply(held, uid, outcome, now),
         Step::DeleteWorkload { record } | Step::Delete { record } => {
             handle_delete(held, record, outcome, now)
@@ -156,35 +154,27 @@ fn record_created(held: &mut Held, record: ObjectRecord, object: &Value) {
 }
 
 /// After the end: an object that a crash left without a record is recorded, so that it is deleted.
-fn handle_find(
-    held: &mut Held,
-    document: usize,
-    manifest: &Value,
-    outcome: Outcome,
-    now: Now,
-) -> Retry {
-    match outcome {
-        Outcome::Object(object) if is_ours(held, &object) => {
-            let record = source_of(held, document).and_then(|source| record_of(&object, &source));
-            match record {
-                Some(record) => {
-                    record_created(held, record, &object);
-                    Retry::Now
-                }
-                None => Retry::Later,
-            }
-        }
-        Outcome::Object(_) | Outcome::Gone => {
-            held.searched.insert(document);
-            held.try_finish(now);
+fn handle_find(held: &mut Held, document: usize, outcome: Outcome, now: Now) -> Retry {
+    let is_absent = match &outcome {
+        Outcome::Object(object) => !is_ours(held, object),
+        Outcome::Gone => true,
+        Outcome::Failed(failure) => failure.code == 404,
+        Outcome::Accepted | Outcome::Present | Outcome::Pods(_) => false,
+    };
+    if is_absent {
+        held.searched.insert(document);
+        held.try_finish(now);
+        return Retry::Now;
+    }
+    let Outcome::Object(object) = outcome else {
+        return Retry::Later;
+    };
+    match source_of(held, document).and_then(|source| record_of(&object, &source)) {
+        Some(record) => {
+            record_created(held, record, &object);
             Retry::Now
         }
-        Outcome::Failed(failure) if failure.code == 404 => {
-            handle_find(held, document, manifest, Outcome::Gone, now)
-        }
-        Outcome::Failed(_) | Outcome::Accepted | Outcome::Present | Outcome::Pods(_) => {
-            Retry::Later
-        }
+        None => Retry::Later,
     }
 }
 
