@@ -114,3 +114,95 @@ impl Ledger {
             .filter(|p| p.issuer == person.issuer && p.subject == person.subject)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(subject: &str) -> Identity {
+        Identity {
+            issuer: "dev-users".into(),
+            subject: subject.into(),
+            name: subject.into(),
+            email: None,
+            email_verified: false,
+        }
+    }
+
+    fn uid(n: u32) -> GrantUid {
+        GrantUid::new(n.to_string())
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn take(ledger: Ledger, n: u32, who: &str) -> Result<Ledger, Violation> {
+        ledger.take(
+            &uid(n),
+            &format!("session-{n}"),
+            &person(who),
+            2,
+            at(i64::from(n)),
+        )
+    }
+
+    #[test]
+    fn d13_places_are_per_person_and_the_refusal_names_what_holds_them() {
+        let ledger = take(Ledger::default(), 1, "alice")
+            .and_then(|l| take(l, 2, "alice"))
+            .unwrap();
+        let refusal = take(ledger.clone(), 3, "alice").unwrap_err();
+        assert_eq!(refusal.rule, "constraints.maxConcurrentSessions");
+        assert!(
+            refusal.message.contains("session-1, session-2"),
+            "{}",
+            refusal.message
+        );
+        assert!(take(ledger.clone(), 3, "bob").is_ok());
+        assert!(take(ledger.release(&uid(1)), 3, "alice").is_ok());
+    }
+
+    #[test]
+    fn d18_taking_twice_and_releasing_twice_change_nothing() {
+        let once = take(Ledger::default(), 1, "alice").unwrap();
+        assert_eq!(take(once.clone(), 1, "alice").unwrap(), once);
+        let released = once.release(&uid(1));
+        assert_eq!(released.clone().release(&uid(1)), released);
+        assert_eq!(released, Ledger::default());
+    }
+
+    #[test]
+    fn d18_the_repair_keeps_young_places_and_adds_missing_ones() {
+        let ledger = [1, 2, 3].into_iter().fold(Ledger::default(), |l, n| {
+            l.take(&uid(n), "s", &person("alice"), 9, at(i64::from(n)))
+                .unwrap()
+        });
+        let place = |n: i64| Place {
+            session: "s".into(),
+            issuer: "dev-users".into(),
+            subject: "alice".into(),
+            taken_at: at(n),
+        };
+        let really = BTreeMap::from([(uid(2), place(2)), (uid(7), place(7))]);
+        let repaired = ledger.repaired(really, at(3));
+        let uids: Vec<String> = repaired.open.keys().map(ToString::to_string).collect();
+        assert_eq!(
+            uids,
+            ["2", "3", "7"],
+            "1 is old and has no session, 3 may be in the middle of a create"
+        );
+    }
+
+    #[test]
+    fn a_ledger_is_bounded() {
+        let full = (0..2_000_u32).fold(Ledger::default(), |l, n| {
+            l.take(&uid(n), "s", &person(&n.to_string()), 1, at(0))
+                .unwrap()
+        });
+        assert_eq!(
+            take(full, 5_000, "late").unwrap_err().rule,
+            "maxOpenSessions"
+        );
+    }
+}

@@ -9,7 +9,8 @@
 //! 3. [`grant::of`] makes of an Active session what the cluster's agent needs; [`link`] is the hub's half of the
 //!    conversation that carries it there.
 //! 4. [`observed`] takes the agent's reports in: only what was observed, never what people decided.
-//! 5. [`audit`] is what is written down about each step.
+//! 5. [`enrolment`] is how a cluster comes to speak for itself; [`offer`] what a template offers to whom.
+//! 6. [`audit`] is what is written down about each step.
 
 pub mod access;
 pub mod audit;

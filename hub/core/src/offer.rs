@@ -16,7 +16,7 @@ pub fn available_clusters<'a>(
     clusters: impl IntoIterator<Item = &'a Cluster>,
     caller: &Caller,
 ) -> Vec<ClusterName> {
-    if admits(&template.spec, caller) == Admission::No {
+    if admits(&template.spec, caller) == Admission::No || is_unfit(template) {
         return Vec::new();
     }
     let mut names: Vec<ClusterName> = clusters
@@ -36,6 +36,14 @@ pub fn available_clusters<'a>(
         .collect();
     names.sort();
     names
+}
+
+/// Whether the loader found that nobody can use the template (condition `Ready` is False): a request would be refused.
+fn is_unfit(template: &DebugSessionTemplate) -> bool {
+    let conditions = template.status.iter().flat_map(|status| &status.conditions);
+    conditions
+        .filter(|condition| condition.type_ == "Ready")
+        .any(|condition| condition.status == "False")
 }
 
 /// Whether the template has approvers at all; some requests may still be approved by themselves.

@@ -115,3 +115,27 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strictest_class_wins_and_the_unknown_is_told_alone() {
+        let violation = |class| Violation::new(class, "field", "rule", "message");
+        let of = |classes: &[Class]| {
+            Refusal::from_violations(classes.iter().map(|c| violation(*c)).collect())
+        };
+        assert_eq!(of(&[]), None);
+        let refusal = of(&[Class::Constraint, Class::Forbidden]).unwrap();
+        assert_eq!(
+            (refusal.class, refusal.violations.len()),
+            (Class::Forbidden, 2)
+        );
+        let refusal = of(&[Class::Constraint, Class::NotFound, Class::Forbidden]).unwrap();
+        assert_eq!(
+            (refusal.class, refusal.violations.len()),
+            (Class::NotFound, 1)
+        );
+    }
+}

@@ -261,7 +261,8 @@ fn resolved_of(facts: &Facts<'_>, duration: Duration, namespace: String) -> Reso
         approver_users: approvers.users,
         labels: spec.labels.clone(),
         annotations: spec.annotations.clone(),
-        cluster_user_names: facts.cluster.spec.user_names.clone(),
+        // `clusterUserNames` stays out: how people read in a cluster is an administrator's setting of the cluster, and a
+        // correction there must reach running sessions too.
         expiration_behavior: Some(spec.expiration_behavior.unwrap_or_default()),
         ..ResolvedRequest::default()
     }

@@ -13,6 +13,7 @@ use breakglass_protocol::person::Identity;
 
 use crate::snapshot::Snapshot;
 
+mod read;
 mod stored;
 
 pub use breakglass_protocol::kinds::debug_session::{

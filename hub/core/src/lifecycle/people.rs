@@ -7,7 +7,7 @@ use breakglass_protocol::person::check_person_name;
 
 use super::approval::refused;
 use super::{Declined, Verb, not_allowed};
-use crate::access::Relation;
+use crate::access::{Forbidden, Relation};
 use crate::caller::Caller;
 use crate::refusal::{Class, Refusal, Violation};
 use crate::session::{
@@ -44,6 +44,7 @@ pub(super) fn join(
         Some(Role::Viewer) if role == InvitedRole::Viewer => return Ok(session),
         Some(Role::Viewer) | None => {}
     }
+    check_name(caller)?;
     check_room(&session, caller)?;
     for stay in session.participants.iter_mut() {
         if stay.left_at.is_none() && stay.identity.is_same_account(&caller.identity) {
@@ -61,6 +62,16 @@ pub(super) fn join(
         left_at: None,
     });
     Ok(session)
+}
+
+/// S5, S6: sessions are for people whose names read as what they are.
+fn check_name(caller: &Caller) -> Result<(), Declined> {
+    check_person_name(&caller.identity.name).map_err(|error| {
+        Declined::Forbidden(Forbidden {
+            rule: "join.person",
+            message: format!("your name {error}"),
+        })
+    })
 }
 
 fn check_room(session: &Session, caller: &Caller) -> Result<(), Declined> {
