@@ -1,0 +1,7 @@
+//! The agents' side: a [`fake_agent::FakeAgent`] speaks the real wire to the real listener.
+
+mod connection;
+mod enrolment;
+mod fake_agent;
+mod grants;
+mod hub;
