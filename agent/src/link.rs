@@ -170,6 +170,8 @@ impl Link {
         let opened = Instant::now();
         let ended = frames::run(socket, &mut outgoing, &self.events).await;
         self.settings.metrics.up.set(0);
+        // An identity that was stored while this connection was open is no reason to skip the pause that the hub asked for.
+        self.settings.identity.mark_unchanged();
         // A hub that takes connections only to drop them must not make us dial at full speed.
         if opened.elapsed() > RECONNECT_MAX {
             pauses.reset();
