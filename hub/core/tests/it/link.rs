@@ -227,11 +227,7 @@ fn after_hello_and_snapshot_the_agent_holds_what_the_hub_wants() {
     pair.snapshot();
     pair.settle_down();
     assert_eq!(pair.agent.held.len(), 100, "and what is not listed is gone");
-    assert!(
-        pair.events
-            .iter()
-            .any(|e| *e == Event::Acknowledged(Revision(100)))
-    );
+    assert!(pair.events.contains(&Event::Acknowledged(Revision(100))));
 }
 
 #[test]
