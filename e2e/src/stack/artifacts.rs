@@ -24,8 +24,14 @@ pub struct Artifacts {
 }
 
 impl Artifacts {
-    /// Builds what is not up to date. The first time takes minutes, with cargo's own progress on standard error.
+    /// Builds what is not up to date. The first time takes minutes, with cargo's own progress on standard error. Where
+    /// `BREAKGLASS_ARTIFACTS` names a folder with the three programs, those are taken as they are.
     pub fn build(progress: Progress) -> Result<Artifacts> {
+        if let Some(folder) = std::env::var_os("BREAKGLASS_ARTIFACTS") {
+            let folder = PathBuf::from(folder);
+            progress.say(format!("taking the programs in {}", folder.display()));
+            return Artifacts::of(folder.clone(), &folder);
+        }
         progress.say("building hub, agent and bgctl (the first time takes some minutes)");
         let target_dir = Path::new(CHECKOUT).join("target/static");
         let status = Command::new("cargo")
@@ -50,10 +56,14 @@ impl Artifacts {
             bail!("the programs did not build ({status}); see above");
         }
         let folder = target_dir.join(TARGET).join("release");
+        Artifacts::of(folder, &target_dir)
+    }
+
+    fn of(folder: PathBuf, images: &Path) -> Result<Artifacts> {
         let agent = folder.join("breakglass-agent");
         let bytes = fs::read(&agent).with_context(|| format!("{}", agent.display()))?;
         let tag = hex::encode(&Sha256::digest(&bytes)[..6]);
-        let image = target_dir.join(format!("breakglass-agent-{tag}.tar"));
+        let image = images.join(format!("breakglass-agent-{tag}.tar"));
         if !image.exists() {
             make_image(&agent, &image, &format!("breakglass-agent:{tag}"))?;
         }

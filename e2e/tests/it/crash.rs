@@ -125,7 +125,7 @@ fn agent_gone(stack: &Stack) -> Result<()> {
 }
 
 fn agent_killed_in_the_middle(stack: &Stack) -> Result<()> {
-    let session = Session::approved(stack, "west", "it-nodes", &[])?;
+    let session = Session::asked(stack, "west", "it-nodes", &[])?;
     kill_agent(&session)?;
     session.await_pods(2)?;
     session.act(User::Alice, "terminate", &["--yes"])?;

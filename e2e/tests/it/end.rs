@@ -126,7 +126,8 @@ fn inventory(cluster: &Cluster) -> Result<BTreeSet<String>> {
 }
 
 fn proof(stack: &Stack) -> Result<()> {
-    let session = Session::ready(stack, "west", "it-nodes", 2)?;
+    let session = Session::asked(stack, "west", "it-nodes", &[])?;
+    session.await_pods(2)?;
     let deployed = session.get()?["status"]["deployedResources"]
         .as_array()
         .cloned()

@@ -159,7 +159,11 @@ fn reborn(stack: &Stack) -> Result<()> {
     let session = Session::ready(stack, "west", "it-shell", 1)?;
     let own = session.pod()?;
     let before = pod_json(&session.cluster, &own)?;
-    let twin = copy(&before, &own);
+    // Without the ReplicaSet's own label, which would have it adopted and perhaps removed again (the test above).
+    let mut twin = copy(&before, &own);
+    if let Some(labels) = twin["metadata"]["labels"].as_object_mut() {
+        labels.remove("pod-template-hash");
+    }
     remove(&session.cluster, &own)?;
     create(&session.cluster, &twin)?;
     let reborn = pod_json(&session.cluster, &own)?;
@@ -167,6 +171,7 @@ fn reborn(stack: &Stack) -> Result<()> {
         reborn["metadata"]["uid"] != before["metadata"]["uid"],
         "it is another pod"
     );
+    await_running(&session.cluster, &own)?;
     for _ in 0..10 {
         let output = session.exec(User::Alice, &own, &["id"])?;
         ensure!(

@@ -88,7 +88,7 @@ fn run(mut arguments: Arguments, cases: Vec<Case>) -> Result<ExitCode> {
     let trials = cases.into_iter().map(|(name, case)| {
         let stack = Arc::clone(&stack);
         Trial::test(name, move || {
-            case(&stack).map_err(|error| Failed::from(format!("{error:?}")))
+            case(&stack).map_err(|error| Failed::from(format!("{error:#}")))
         })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
