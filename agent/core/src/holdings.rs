@@ -95,7 +95,8 @@ impl Holdings {
             ceiling,
             held,
             memory,
-            memory_version: 0,
+            // Written once at start too: its object is then there before the first session, and no session leaves it.
+            memory_version: 1,
             memory_saved: 0,
         }
     }
@@ -193,7 +194,8 @@ impl Holdings {
             grant.renewal,
             grant.expires_at,
             remaining,
-            self.ceiling.latest_end(now.wall),
+            // From the earlier of both: a record that was lost, or a hub's clock that is ahead, lengthens nothing.
+            self.ceiling.latest_end(grant.starts_at.min(now.wall)),
             now,
         );
         let uid = grant.uid.clone();
