@@ -192,7 +192,7 @@ async fn identify(
         });
         let Some(token) = fresh else {
             let identity = stored.context(
-                "the agent has no identity yet: give it a join token from `bgctl cluster register NAME` (chart value joinToken)",
+                "the agent has no identity yet: give it a join token from `bgctl cluster register NAME` (chart value join.secretName)",
             )?;
             return with_settings(args, identity);
         };

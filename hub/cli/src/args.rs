@@ -209,6 +209,10 @@ pub enum Cluster {
     Get {
         name: String,
     },
+    /// Accept an agent that waits for it
+    Accept {
+        name: String,
+    },
     /// Cut a cluster off: its certificates are worth nothing from now on
     Revoke {
         name: String,

@@ -57,6 +57,7 @@ pub enum Action {
     Invited,
     Joined,
     Left,
+    Renewed,
     Terminated,
     Expired,
     /// The approval timeout passed.

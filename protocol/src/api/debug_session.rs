@@ -55,7 +55,7 @@ pub struct Decide {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Invite {
     pub users: Vec<String>,
-    /// `participant` where absent.
+    /// `viewer` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<JoinRole>,
 }

@@ -7,3 +7,4 @@ mod bad_manifests;
 mod crds;
 mod every_field;
 mod samples;
+mod wire;

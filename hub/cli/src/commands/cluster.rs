@@ -24,6 +24,10 @@ pub async fn run(client: &Client, format: Format, command: Cluster) -> Result<()
             let cluster: ClusterKind = client.get(&["clusters", &name], &[]).await?;
             show(format, &cluster, std::slice::from_ref(&cluster))
         }
+        Cluster::Accept { name } => {
+            let cluster: ClusterKind = client.post(&["clusters", &name, "accept"], &NoFields {}).await?;
+            show(format, &cluster, std::slice::from_ref(&cluster))
+        }
         Cluster::Revoke { name, yes } => {
             if !yes {
                 super::confirm(&format!("Cut off cluster {name}? Its agent must be enrolled again afterwards."))?;

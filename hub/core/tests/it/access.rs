@@ -1,4 +1,4 @@
-//! The access matrix as a golden file, reviewed like code. `BREAKGLASS_BLESS=1 cargo test -p breakglass-hub-core` writes it anew.
+//! The access matrix as a golden file, reviewed like code. `UPDATE_GOLDEN=1 cargo test -p breakglass-hub-core` writes it anew.
 
 use std::fmt::Write as _;
 
@@ -128,13 +128,13 @@ fn access_matrix_is_the_reviewed_one() {
         "/tests/golden/access_matrix.txt"
     );
     let now = matrix();
-    if std::env::var_os("BREAKGLASS_BLESS").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(path, &now).unwrap();
     }
     let golden = std::fs::read_to_string(path).unwrap();
     assert_eq!(
         now, golden,
-        "the access matrix changed: review it, then run with BREAKGLASS_BLESS=1"
+        "the access matrix changed: review it, then run with UPDATE_GOLDEN=1"
     );
 }
 

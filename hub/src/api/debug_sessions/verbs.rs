@@ -127,7 +127,8 @@ fn events(
         Command::Join { .. } => event(Action::Joined),
         Command::Leave => event(Action::Left),
         Command::Invite { users, .. } => event(Action::Invited).with("users", users.join(",")),
-        Command::Terminate | Command::Renew { .. } => event(Action::Terminated),
+        Command::Terminate => event(Action::Terminated),
+        Command::Renew { .. } => event(Action::Renewed),
     }];
     if before != StateName::Active && session.state.name() == StateName::Active {
         events.push(event(Action::Activated));
