@@ -41,6 +41,7 @@ fn main() -> ExitCode {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();
+    die_whole();
     let args = Args::parse();
     let started = telemetry::start_logging(args.log_format, &args.log).and_then(|()| {
         // One thread: the agent waits nearly always, and the webhook has a thread of its own.
@@ -64,6 +65,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A panic anywhere ends the whole program, which Kubernetes starts again from its journal: an agent without its webhook or
+/// its loop would look alive and let nobody in, or end nothing.
+fn die_whole() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::abort();
+    }));
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
