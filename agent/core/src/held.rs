@@ -261,9 +261,9 @@ impl Held {
                 object: record.clone(),
                 at: now.wall,
             });
-            // Not counted as a change: after a crash it is simply confirmed again. The finish is written.
             self.errors.remove(&record.uid);
             self.pods.remove(&record.uid);
+            self.touch();
             self.try_finish(now);
         }
     }

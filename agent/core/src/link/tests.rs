@@ -586,7 +586,7 @@ fn play(link: &mut Link, holdings: &mut Holdings, frames: &[ToAgent], fates: &[F
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// Whatever the network does, after one good connection the agent holds what the hub wants, and what ended once
     /// has not come back.

@@ -615,8 +615,10 @@ fn d01_order_of_the_end() {
     confirm Deployment debug-session-abc123-deploy uid-1
     confirm ReplicaSet debug-session-abc123-deploy-x uid-2
     close access
+    journal
     confirm Pod debug-session-abc123-deploy-x-x uid-3
     close access
+    journal
     confirm no pods breakglass.t-caas.telekom.com/session=debug-session-abc123
     journal
     ");
@@ -869,7 +871,7 @@ fn events() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     /// Any order of turns, controllers, crashes and failures: after the end nothing of ours is left and nothing foreign
     /// is touched.
