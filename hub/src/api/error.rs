@@ -33,7 +33,12 @@ pub enum ApiError {
     Contended,
     Store(StoreError),
     TimedOut,
+    /// The hub's fault, told in its log: a handler panicked, a key could not sign.
+    Broken,
 }
+
+/// What callers are told of a fault that is not theirs.
+const HUB_FAILED: &str = "the hub failed; its log knows more under this request id";
 
 /// The problem of a response, before the outermost layer gives it the request's id and a body.
 #[derive(Clone, Debug)]
@@ -123,6 +128,7 @@ impl ApiError {
                 "timedOut",
                 "the hub took too long; look whether it was done before you try again",
             ),
+            Self::Broken => plain(StatusCode::INTERNAL_SERVER_ERROR, "internal", HUB_FAILED),
         }
     }
 }
@@ -165,7 +171,7 @@ fn store_parts(error: &StoreError) -> (StatusCode, &'static str, String, Vec<Det
         StoreError::Failed { .. } | StoreError::Unreadable { .. } => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "the hub failed; its log knows more under this request id".to_owned(),
+            HUB_FAILED.to_owned(),
             Vec::new(),
         ),
     }
@@ -204,7 +210,19 @@ impl From<Refusal> for ApiError {
 
 impl From<ClusterError> for ApiError {
     fn from(error: ClusterError) -> Self {
-        Self::Cluster(error)
+        match error {
+            ClusterError::Store(error) => error.into(),
+            ClusterError::Commit(error) => error.into(),
+            ClusterError::Ca(error) => {
+                tracing::error!(%error, "a request failed in the authority");
+                Self::Broken
+            }
+            ClusterError::Invalid { .. }
+            | ClusterError::NotFound(_)
+            | ClusterError::AlreadySpeaks(_)
+            | ClusterError::Call(_)
+            | ClusterError::Contended(_) => Self::Cluster(error),
+        }
     }
 }
 

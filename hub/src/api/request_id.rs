@@ -42,17 +42,20 @@ fn is_usable(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_ID_BYTES && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// Writes the one error body. Refusals of the framework (no route, no method, body too long) get it too.
+/// Writes the one error body. Refusals of the framework (no route, no method, a path that is no
+/// text, a panic) get it too.
 fn with_body(mut response: Response, id: &str) -> Response {
     if !response.status().is_client_error() && !response.status().is_server_error() {
         return response;
     }
     let pending = response.extensions_mut().remove::<Pending>().or_else(|| {
         let error = match response.status() {
+            StatusCode::BAD_REQUEST => ApiError::malformed("", "the path is not UTF-8 once its %XX are decoded"),
             StatusCode::METHOD_NOT_ALLOWED => ApiError::NoMethod,
             StatusCode::NOT_FOUND => ApiError::NoRoute,
             StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: breakglass_protocol::limits::MAX_BODY_BYTES },
             StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => ApiError::TimedOut,
+            StatusCode::INTERNAL_SERVER_ERROR => ApiError::Broken,
             _ => return None,
         };
         error.into_response().extensions_mut().remove::<Pending>()

@@ -24,9 +24,12 @@ pub fn users(app: Arc<App>) -> Router {
         async move { ([(http::header::CONTENT_TYPE, "application/json")], document) }
     });
     let api = endpoints().into_iter().fold(Router::new(), |router, endpoint| endpoint.serve(router));
-    api.route("/api/openapi.json", openapi)
-        .merge(health::routes())
-        .with_state(app)
+    layered(api.route("/api/openapi.json", openapi).merge(health::routes()).with_state(app))
+}
+
+/// What every request passes, the outermost last.
+fn layered(routes: Router) -> Router {
+    routes
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIME))
         .layer(middleware::from_fn(request_id::identify))
@@ -35,4 +38,34 @@ pub fn users(app: Arc<App>) -> Router {
 /// What the plain listener for probes and metrics serves.
 pub fn probes(app: Arc<App>) -> Router {
     health::routes().with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use breakglass_protocol::api::problem::Problem;
+    use http::Request;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn problem(routes: Router, path: &str) -> (StatusCode, Problem) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = layered(routes).oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_one_callers_500_and_says_where_to_look() {
+        async fn broken() -> &'static str {
+            panic!("of a test")
+        }
+        let (status, problem) = problem(Router::new().route("/broken", get(broken)), "/broken").await;
+        assert_eq!((status, problem.code.as_str()), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
+        assert!(problem.message.contains("under this request id") && !problem.request_id.is_empty());
+        assert!(!problem.error.contains("of a test"), "what broke is the log's, not the caller's");
+    }
 }

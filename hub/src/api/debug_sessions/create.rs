@@ -62,10 +62,7 @@ async fn create(app: &App, session: Session, who: &Authenticated) -> Result<Crea
         Ok(_) => Ok(Created::Yes(Box::new(submitted))),
         Err(error) => {
             release(app, &submitted).await;
-            match error {
-                CommitError::Conflict { .. } => Ok(Created::NameTaken),
-                other => Err(other.into()),
-            }
+            if matches!(error, CommitError::Conflict { .. }) { Ok(Created::NameTaken) } else { Err(error.into()) }
         }
     }
 }

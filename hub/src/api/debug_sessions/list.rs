@@ -61,8 +61,7 @@ pub async fn handle(
     loop {
         let stored = app.store.list(next.clone()).await?;
         for object in stored.objects {
-            let key = object.key.clone();
-            let session = crate::app::read_session(&key, &typed::decode::<DebugSession>(object)?.object)?;
+            let session = read(object)?;
             if !asked.wants(&session, &caller) || judge(Action::See, &session, &caller) != Decision::Allow {
                 continue;
             }

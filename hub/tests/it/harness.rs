@@ -1,0 +1,213 @@
+//! A whole hub as `breakglass-hub serve` starts it, in a folder of its own, with a clock that only tests move, and the
+//! people who use it. Requests go to the real router; over the real listener ([`tls`]) where TLS is what is tested.
+
+mod actor;
+mod answer;
+pub(crate) mod tls;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use breakglass_hub::api;
+use breakglass_hub::app::App;
+use breakglass_hub::args::{Cli, Command, ServeArgs};
+use breakglass_hub::clock::{Clock, MovableClock};
+use breakglass_hub::serve::{self, Running};
+use breakglass_hub::store::AuditQuery;
+use breakglass_hub::templates::Follower;
+use breakglass_hub_core::audit::AuditEvent;
+use clap::Parser;
+use jiff::Timestamp;
+use serde_json::json;
+use tempfile::TempDir;
+
+pub(crate) use actor::{Actor, name_of, request};
+pub(crate) use answer::{Answer, detail};
+
+/// No test waits longer than this for anything: it fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The templates that every test hub starts with.
+const TEMPLATES: &str = include_str!("harness/templates.yaml");
+/// The name under which people reach the hub.
+pub(crate) const PUBLIC_NAME: &str = "hub.example.com";
+
+/// See the module's text.
+pub(crate) struct TestHub {
+    pub(crate) app: Arc<App>,
+    pub(crate) clock: Arc<MovableClock>,
+    pub(crate) running: Running,
+    pub(crate) router: Router,
+    folder: Arc<TempDir>,
+}
+
+impl TestHub {
+    /// A hub with the clusters `west`, `east-1` and `north`, none of them connected.
+    pub(crate) async fn start() -> Self {
+        let hub = Self::start_empty().await;
+        for cluster in ["west", "east-1", "north"] {
+            hub.root()
+                .post("/clusters", json!({ "name": cluster }))
+                .await
+                .created();
+        }
+        hub
+    }
+
+    /// A hub that knows no cluster.
+    pub(crate) async fn start_empty() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        std::fs::create_dir(folder.path().join("templates")).unwrap();
+        std::fs::write(folder.path().join("templates/all.yaml"), TEMPLATES).unwrap();
+        std::fs::write(folder.path().join("users.yaml"), actor::users_file()).unwrap();
+        Self::open(folder, Arc::new(MovableClock::at(Timestamp::now()))).await
+    }
+
+    async fn open(folder: Arc<TempDir>, clock: Arc<MovableClock>) -> Self {
+        rustls::crypto::aws_lc_rs::default_provider()
+            .install_default()
+            .ok();
+        let running = serve::start(&arguments(folder.path()), clock.clone())
+            .await
+            .unwrap();
+        let app = running.app.clone();
+        assert_eq!(
+            app.template_errors(),
+            [],
+            "the test's own templates are refused"
+        );
+        Self {
+            router: api::router::users(app.clone()),
+            app,
+            clock,
+            running,
+            folder,
+        }
+    }
+
+    /// Stops the hub in good order and starts it again on the same folder.
+    pub(crate) async fn restart(self) -> Self {
+        let Self {
+            app,
+            clock,
+            running,
+            router,
+            folder,
+        } = self;
+        app.shutdown.cancel();
+        drop((app, router));
+        tokio::time::timeout(PATIENCE, running.finish())
+            .await
+            .expect("the hub does not stop")
+            .unwrap();
+        Self::open(folder, clock).await
+    }
+
+    /// A hub that starts on what lies on the disk at this moment, as after a kill: the running one is not asked.
+    pub(crate) async fn after_a_kill(&self) -> Self {
+        let copy = Arc::new(tempfile::tempdir().unwrap());
+        copy_folder(self.folder.path(), copy.path());
+        Self::open(copy, self.clock.clone()).await
+    }
+
+    /// The folder of `--state`.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Replaces a text in the templates folder and has the hub look at it at once.
+    pub(crate) async fn edit_templates(&self, from: &str, to: &str) {
+        assert!(TEMPLATES.contains(from), "{from:?} is not in the templates");
+        let folder = self.folder.path().join("templates");
+        std::fs::write(folder.join("all.yaml"), TEMPLATES.replace(from, to)).unwrap();
+        Follower::new(self.app.clone(), Some(folder))
+            .load()
+            .await
+            .unwrap();
+        assert_eq!(self.app.template_errors(), []);
+    }
+
+    /// The audit log, oldest first.
+    pub(crate) async fn recorded(&self) -> Vec<AuditEvent> {
+        let query = AuditQuery {
+            of: None,
+            after: 0,
+            limit: 500,
+        };
+        self.app
+            .store
+            .audit(query)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|record| record.event)
+            .collect()
+    }
+
+    /// Waits until something that another task does has become true.
+    pub(crate) async fn until<F: Future<Output = bool>>(
+        &self,
+        what: &str,
+        mut holds: impl FnMut() -> F,
+    ) {
+        let reached = async {
+            while !holds().await {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached)
+            .await
+            .unwrap_or_else(|_| panic!("in vain waited for {what}"));
+    }
+
+    /// The hub's time, in whole seconds as sessions store it.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.clock.now().wall.as_second()).unwrap()
+    }
+}
+
+/// The real command line.
+fn arguments(folder: &Path) -> ServeArgs {
+    let path = |name: &str| folder.join(name).into_os_string().into_string().unwrap();
+    let (state, templates, users) = (path("state"), path("templates"), path("users.yaml"));
+    let line = [
+        "breakglass-hub",
+        "serve",
+        "--state",
+        &state,
+        "--templates",
+        &templates,
+        "--dev-users",
+        &users,
+        "--listen",
+        "127.0.0.1:0",
+        "--agent-listen",
+        "127.0.0.1:0",
+        "--public-address",
+        PUBLIC_NAME,
+        "--public-address",
+        "127.0.0.1",
+        "--admin-group",
+        "admins",
+        "--approval-timeout",
+        "24h",
+    ];
+    match Cli::parse_from(line).command {
+        Command::Serve(args) => *args,
+        Command::Openapi | Command::Crds => panic!("serve was asked for"),
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}

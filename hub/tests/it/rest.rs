@@ -1,0 +1,15 @@
+//! The users' side: stories over the real router and, where it matters, the real listener.
+
+mod bad_input;
+mod clusters;
+mod headers;
+mod joining;
+mod listener;
+mod lists;
+mod many;
+mod old_base;
+mod openapi;
+mod restart;
+mod sessions;
+mod states;
+mod templates;
