@@ -12,13 +12,13 @@ at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -1)" = "$1" ]; }
 
 [ "$(id -u)" = 0 ] || fail "run this as root: test clusters need namespaces, mounts and cgroups"
 
-command -v cargo >/dev/null || fail "no cargo on the PATH. Install Rust with rustup (https://rustup.rs): it then takes the version in rust-toolchain.toml by itself"
+command -v cargo >/dev/null || fail "no cargo on the PATH. Install Rust with rustup: it then takes the version in rust-toolchain.toml by itself"
 rust=$(cargo --version | awk '{print $2}')
-at_least "$RUST_WANTED" "$rust" || fail "cargo is $rust, wanted is $RUST_WANTED or newer: \`rustup update\`, or install Rust with rustup (https://rustup.rs)"
+at_least "$RUST_WANTED" "$rust" || fail "cargo is $rust, wanted is $RUST_WANTED or newer: \`rustup update\`, or install Rust with rustup"
 
-command -v go >/dev/null || fail "no go on the PATH. Install Go $GO_WANTED or newer from https://go.dev/dl (unpack to /usr/local, add /usr/local/go/bin to the PATH)"
+command -v go >/dev/null || fail "no go on the PATH. Install Go $GO_WANTED or newer: unpack the Go project's own archive to /usr/local and add /usr/local/go/bin to the PATH"
 go=$(go env GOVERSION | sed -E 's/^go([0-9.]+).*/\1/')
-at_least "$GO_WANTED" "$go" || fail "go is $go, wanted is $GO_WANTED or newer: https://go.dev/dl"
+at_least "$GO_WANTED" "$go" || fail "go is $go, wanted is $GO_WANTED or newer"
 
 # What is looked for, and the package that brings it. By program and not by package, because another package may bring it too.
 NEEDED="
