@@ -98,9 +98,16 @@ impl Cluster {
     }
 }
 
-/// 404 and a conflict on the UID both mean that this very object is not there.
+/// 404, a conflict on a precondition's UID, and (for patches) the refusal to change `metadata.uid` all mean that this very
+/// object is not there.
 pub(super) fn gone_or_failed(failure: ApiFailure) -> Outcome {
-    if failure.code == 404 || (failure.code == 409 && failure.reason == "Conflict") {
+    let is_another = match failure.code {
+        404 => true,
+        409 => failure.reason == "Conflict",
+        422 => failure.message.contains("metadata.uid: Invalid value"),
+        _ => false,
+    };
+    if is_another {
         Outcome::Gone
     } else {
         Outcome::Failed(failure)

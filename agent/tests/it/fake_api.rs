@@ -272,7 +272,9 @@ impl World {
         match (self.objects.get(key), wanted) {
             (None, Some(_)) => return failure(409, "Conflict", "uid mismatch"),
             (Some(found), Some(uid)) if found["metadata"]["uid"] != uid => {
-                return failure(409, "Conflict", "Precondition failed: UID in precondition");
+                // A real one's words (1.34), which say what happened only there.
+                let words = format!("metadata.uid: Invalid value: \"{uid}\": field is immutable");
+                return failure(422, "Invalid", &words);
             }
             (None | Some(_), _) => {}
         }

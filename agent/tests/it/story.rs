@@ -9,7 +9,7 @@ use std::time::Duration;
 use breakglass_agent::clock::Clock;
 use breakglass_agent::cluster::watch as cluster_watch;
 use breakglass_agent::event_loop::{self, LINK_EVENTS, LINK_FRAMES, LinkEvent, Parts};
-use breakglass_agent::identity::JournalKey;
+use breakglass_agent::identity::{Identity, JournalKey};
 use breakglass_agent::journal::Journal;
 use breakglass_agent::published::Published;
 use breakglass_agent::telemetry::{Health, Metrics};
@@ -18,7 +18,7 @@ use breakglass_agent::webhook::{self, WebhookHandle, WebhookMetrics, WebhookSett
 use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::holdings::Holdings;
 use breakglass_agent_core::link::{Link, LinkConfig};
-use breakglass_protocol::ids::{ClusterName, GrantUid, Revision};
+use breakglass_protocol::ids::{CallId, ClusterName, GrantUid, Revision};
 use breakglass_protocol::wire::close::CloseCode;
 use breakglass_protocol::wire::grant::{
     Desired, EndReason, Grant, GrantContext, GrantedPerson, Operations, PodOverrides, PodSource,
@@ -27,9 +27,11 @@ use breakglass_protocol::wire::grant::{
 use breakglass_protocol::wire::hello::Welcome;
 use breakglass_protocol::wire::report::{Phase, Report};
 use breakglass_protocol::wire::to_agent::{
-    GrantFrame, Settled, SnapshotBegin, SnapshotEnd, ToAgent,
+    Ask, Call, Certificate, GrantFrame, Settled, SignWebhookClient, SnapshotBegin, SnapshotEnd,
+    ToAgent,
 };
-use breakglass_protocol::wire::to_hub::ToHub;
+use breakglass_protocol::wire::to_hub::{Answer, Blame, ToHub};
+use http::Method;
 use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -48,6 +50,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running loop, and the hub's end of its link.
 struct Agent {
+    authority: Authority,
+    identity: watch::Receiver<Identity>,
     published: Arc<Published>,
     webhook: WebhookHandle,
     events: mpsc::Sender<LinkEvent>,
@@ -89,7 +93,8 @@ impl Agent {
         let loaded = journal.load().await.unwrap();
         assert_eq!(loaded.refused, Vec::<String>::new());
         let hub = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let identity = Authority::new().identity(hub);
+        let authority = Authority::new();
+        let identity = authority.identity(hub);
         let holdings = Holdings::restore(
             identity.cluster.clone(),
             Ceiling::default(),
@@ -128,11 +133,14 @@ impl Agent {
             health: Health::new(Registry::default()),
             kubernetes_version: "v1.34.4".into(),
         };
+        let identity = parts.identity.subscribe();
         let (events, link) = mpsc::channel(LINK_EVENTS);
         let stop = CancellationToken::new();
         let task = tokio::spawn(event_loop::run(parts, sightings, link, stop.clone()));
         let (_, frames) = mpsc::channel(1);
         Self {
+            authority,
+            identity,
             published,
             webhook,
             events,
@@ -436,17 +444,22 @@ async fn s12_a_session_expires_by_the_agents_clock_without_a_hub() {
 
 #[tokio::test]
 async fn d05_dying_at_any_write_changes_nothing_in_the_end() {
-    let mut at = 1;
-    // A story has about a dozen writes; the loop ends when it is over before the agent dies.
-    while die_at(at).await {
-        at += 1;
-    }
-    assert!(at > 6, "only {at} writes");
+    // All at once: they wait for pauses most of the time, and share nothing.
+    let deaths = futures_util::future::join_all((1..=LAST_WRITE).map(die_at)).await;
+    assert!(deaths[0] > 1, "each part of the story has writes to die at");
+    assert_eq!(
+        deaths.last(),
+        Some(&0),
+        "the story has fewer writes than that"
+    );
 }
 
+/// More writes than either part of the story has.
+const LAST_WRITE: usize = 16;
+
 /// Lets the agent die at its n-th write while the session starts, and at every later one at the same distance while it
-/// goes on and ends. Returns whether it died at all.
-async fn die_at(count: usize) -> bool {
+/// goes on and ends. Returns how often it died.
+async fn die_at(count: usize) -> u32 {
     let api = FakeApi::new();
     let session = grant(SignedDuration::from_hours(1));
     let mut deaths = 0;
@@ -486,7 +499,7 @@ async fn die_at(count: usize) -> bool {
         "died at write {count}:\n{}",
         api.log().join("\n")
     );
-    deaths > 0
+    deaths
 }
 
 async fn until_silent(api: &FakeApi) {
@@ -572,5 +585,103 @@ async fn s08_a_workload_of_somebody_else_fails_the_session_by_name() {
     assert_eq!(end.reason, EndReason::Failed);
     assert!(end.message.unwrap().contains(&format!("{SESSION}-ds")));
     assert_eq!(api.all("daemonsets").len(), 1, "theirs is left alone");
+    agent.die().await;
+}
+
+#[tokio::test]
+async fn d04_nothing_is_made_before_it_is_written_down() {
+    let api = FakeApi::new();
+    let mut agent = Agent::start(&api).await;
+    let record = "secrets/breakglass-grant";
+    api.fail_next(
+        Method::PATCH,
+        record,
+        503,
+        "ServiceUnavailable",
+        "etcd is busy",
+    );
+    api.fail_next(
+        Method::POST,
+        "daemonsets",
+        429,
+        "TooManyRequests",
+        "slow down",
+    );
+    agent
+        .snapshot(1, &[&grant(SignedDuration::from_hours(1))])
+        .await;
+    let acknowledged = loop {
+        if let ToHub::Acknowledged(acknowledged) = agent.hear().await {
+            break acknowledged;
+        }
+    };
+    assert_eq!(acknowledged.revision, Revision(1));
+    api.until("the DaemonSet", |api| daemon_set(api).is_some())
+        .await;
+    let writes: Vec<String> = api
+        .log()
+        .into_iter()
+        .filter(|line| line.contains(record) || line.contains("POST"))
+        .collect();
+    let is_record = |line: &String| line.contains(record);
+    assert!(
+        writes.iter().take(2).all(is_record),
+        "refused, then written: {writes:#?}"
+    );
+    let creates = writes.iter().filter(|line| line.contains("POST")).count();
+    assert_eq!(creates, 2, "a passing refusal is tried again");
+    agent.die().await;
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_stored_before_it_is_used() {
+    let api = FakeApi::new();
+    let mut agent = Agent::start(&api).await;
+    agent.snapshot(1, &[]).await;
+    let before = agent.identity.borrow().clone();
+    let key = rcgen::KeyPair::from_pem(&before.key_pem).unwrap();
+    let certificate_pem = agent.authority.sign(&key);
+    agent
+        .say(ToAgent::Certificate(Certificate {
+            certificate_pem: certificate_pem.clone(),
+            ca_pem: agent.authority.pem(),
+        }))
+        .await;
+    let renewed = agent
+        .identity
+        .wait_for(|now| now.certificate_pem == certificate_pem);
+    tokio::time::timeout(PATIENCE, renewed)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        api.get("secrets", AGENT, "breakglass-agent-identity")
+            .is_some()
+    );
+    agent.die().await;
+}
+
+#[tokio::test]
+async fn d20_a_question_that_cannot_be_answered_is_declined_with_blame() {
+    let api = FakeApi::new();
+    let mut agent = Agent::start(&api).await;
+    agent.snapshot(1, &[]).await;
+    let id = CallId::new("c1");
+    agent
+        .say(ToAgent::Call(Call {
+            id: id.clone(),
+            ask: Ask::SignWebhookClient(SignWebhookClient {
+                csr_der: vec![1, 2, 3],
+            }),
+        }))
+        .await;
+    let answer: Answer = loop {
+        if let ToHub::Answer(answer) = agent.hear().await {
+            break answer;
+        }
+    };
+    assert_eq!(answer.id, id);
+    // The Service has no ClusterIP here, which comes first.
+    assert_eq!(answer.result.unwrap_err().blame, Blame::Cluster);
     agent.die().await;
 }
