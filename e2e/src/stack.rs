@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use self::artifacts::Artifacts;
 use self::people::{ADMIN_GROUP, People};
@@ -30,6 +31,58 @@ use crate::wait::{self, Look};
 const HUB: &str = "hub";
 /// It listens within 100 ms; the first start makes keys.
 const HUB_LIMIT: Duration = Duration::from_secs(20);
+
+/// What the stack makes in its folder beside the testbed's files.
+const OWN: [&str; 11] = [
+    CLUSTERS,
+    "bin",
+    "dev-users.json",
+    "env",
+    "helm",
+    "hub",
+    "kubeconfigs",
+    "log",
+    "run",
+    "templates",
+    "webhook",
+];
+/// Which clusters the hub's state is about: their authorities' certificates, hashed.
+const CLUSTERS: &str = "clusters.sha256";
+
+/// A hub that knows other clusters of the same names (the ones before a crash) would refuse to enrol these.
+fn forget_other_clusters(testbed: &Testbed) -> Result<()> {
+    let folder = testbed.folder();
+    let mut hash = Sha256::new();
+    for cluster in testbed.clusters() {
+        let authority = cluster.folder()?.join("pki/ca.crt");
+        hash.update(fs::read(&authority).with_context(|| format!("{}", authority.display()))?);
+    }
+    let these = hex::encode(hash.finalize());
+    let file = folder.join(CLUSTERS);
+    if fs::read_to_string(&file).is_ok_and(|those| those == these) {
+        return Ok(());
+    }
+    if let Some(hub) = Processes::of(folder).find(HUB)? {
+        hub.kill()?;
+    }
+    remove(&folder.join("hub"))?;
+    remove(&folder.join("webhook"))?;
+    fs::write(&file, these).with_context(|| format!("{}", file.display()))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() && !path.is_symlink() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not remove {}", path.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
 
 /// What is wanted.
 #[derive(Clone, Debug)]
@@ -65,6 +118,7 @@ impl Stack {
             progress,
         )?;
         let folder = testbed.folder().to_owned();
+        forget_other_clusters(&testbed)?;
         let people = People::load_or_make(&folder.join("dev-users.json"))?;
         // Ten ports for each slot, so that two stacks on one machine never meet.
         let hub_port = 8443 + 10 * u16::from(testbed.record().slot.number());
@@ -86,6 +140,15 @@ impl Stack {
                 .with_context(|| format!("cluster {}", cluster.name()))?;
         }
         Ok(stack)
+    }
+
+    /// Ends everything and removes what the stack made in its folder; what is not ours in there stays.
+    pub fn down(state: &Path, progress: Progress) -> Result<()> {
+        Testbed::down(state, progress)?;
+        OWN.iter().try_for_each(|name| remove(&state.join(name)))?;
+        // Only if nothing else is in it.
+        fs::remove_dir(state).ok();
+        Ok(())
     }
 
     pub fn testbed(&self) -> &Testbed {

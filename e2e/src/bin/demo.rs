@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use breakglass_e2e::stack::artifacts::CHECKOUT;
 use breakglass_e2e::stack::{Stack, StackRequest};
-use breakglass_e2e::{OnFailure, Progress, Testbed, User};
+use breakglass_e2e::{OnFailure, Progress, User};
 use clap::{Parser, Subcommand};
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     let state = std::path::absolute(&cli.state).context("--state")?;
     match cli.command {
         Task::Up => up(&state, progress),
-        Task::Down => Testbed::down(&state, progress),
+        Task::Down => Stack::down(&state, progress),
     }
 }
 

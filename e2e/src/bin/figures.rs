@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, bail};
 use breakglass_e2e::stack::{Stack, StackRequest};
 use breakglass_e2e::wait::{self, Look};
-use breakglass_e2e::{Cluster, OnFailure, Progress, Testbed, User};
+use breakglass_e2e::{Cluster, OnFailure, Progress, User};
 use clap::Parser;
 use serde_json::Value;
 
@@ -47,7 +47,7 @@ fn main() -> Result<()> {
     let stack = Stack::up(&request, progress)?;
     fs::write(stack.templates().join("figures.yaml"), TEMPLATES)?;
     let measured = measure(&stack, &cli, progress);
-    Testbed::down(&state, progress)?;
+    Stack::down(&state, progress)?;
     std::io::stdout()
         .write_all(measured?.as_bytes())
         .context("standard output")

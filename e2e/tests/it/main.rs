@@ -81,7 +81,7 @@ fn run(mut arguments: Arguments, cases: Vec<Case>) -> Result<ExitCode> {
         Ok(stack) => Arc::new(stack),
         Err(error) => {
             dump(&state, progress);
-            Testbed::down(&state, progress).context("removing what was started")?;
+            Stack::down(&state, progress).context("removing what was started")?;
             return Err(error);
         }
     };
@@ -96,7 +96,7 @@ fn run(mut arguments: Arguments, cases: Vec<Case>) -> Result<ExitCode> {
         dump(&state, progress);
     }
     if std::env::var_os("BREAKGLASS_E2E_KEEP").is_none() {
-        Testbed::down(&state, progress).context("removing the stack")?;
+        Stack::down(&state, progress).context("removing the stack")?;
     }
     Ok(conclusion.exit_code())
 }
