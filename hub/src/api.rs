@@ -32,7 +32,14 @@ use self::endpoint::Endpoint;
 /// Every endpoint.
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
-    [session_endpoints(), template_endpoints(), cluster_endpoints()].into_iter().flatten().collect()
+    [
+        session_endpoints(),
+        template_endpoints(),
+        cluster_endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn session_endpoints() -> Vec<Endpoint> {
@@ -47,12 +54,22 @@ fn session_endpoints() -> Vec<Endpoint> {
         )
         .also_at("")
         .query(list::QUERY),
-        Endpoint::post::<View, _, _>("/debug-sessions", "createDebugSession", "Ask for a session", create::handle)
-            .also_at("")
-            .taking::<CreateDebugSession>(Required)
-            .created(),
-        Endpoint::get::<View, _, _>("/debug-sessions/{name}", "getDebugSession", "One session", get::handle)
-            .also_at("/{name}"),
+        Endpoint::post::<View, _, _>(
+            "/debug-sessions",
+            "createDebugSession",
+            "Ask for a session",
+            create::handle,
+        )
+        .also_at("")
+        .taking::<CreateDebugSession>(Required)
+        .created(),
+        Endpoint::get::<View, _, _>(
+            "/debug-sessions/{name}",
+            "getDebugSession",
+            "One session",
+            get::handle,
+        )
+        .also_at("/{name}"),
         Endpoint::post::<View, _, _>(
             "/debug-sessions/{name}/approve",
             "approveDebugSession",
@@ -61,18 +78,38 @@ fn session_endpoints() -> Vec<Endpoint> {
         )
         .also_at("/{name}/approve")
         .taking::<Decide>(Optional),
-        Endpoint::post::<View, _, _>("/debug-sessions/{name}/reject", "rejectDebugSession", "Refuse a request", verbs::reject)
-            .also_at("/{name}/reject")
-            .taking::<Decide>(Optional),
-        Endpoint::post::<View, _, _>("/debug-sessions/{name}/invite", "inviteToDebugSession", "Invite people", verbs::invite)
-            .also_at("/{name}/invite")
-            .taking::<Invite>(Required),
-        Endpoint::post::<View, _, _>("/debug-sessions/{name}/join", "joinDebugSession", "Join a session", verbs::join)
-            .also_at("/{name}/join")
-            .taking::<Join>(Optional),
-        Endpoint::post::<View, _, _>("/debug-sessions/{name}/leave", "leaveDebugSession", "Leave a session", verbs::leave)
-            .also_at("/{name}/leave")
-            .taking::<NoFields>(Optional),
+        Endpoint::post::<View, _, _>(
+            "/debug-sessions/{name}/reject",
+            "rejectDebugSession",
+            "Refuse a request",
+            verbs::reject,
+        )
+        .also_at("/{name}/reject")
+        .taking::<Decide>(Optional),
+        Endpoint::post::<View, _, _>(
+            "/debug-sessions/{name}/invite",
+            "inviteToDebugSession",
+            "Invite people",
+            verbs::invite,
+        )
+        .also_at("/{name}/invite")
+        .taking::<Invite>(Required),
+        Endpoint::post::<View, _, _>(
+            "/debug-sessions/{name}/join",
+            "joinDebugSession",
+            "Join a session",
+            verbs::join,
+        )
+        .also_at("/{name}/join")
+        .taking::<Join>(Optional),
+        Endpoint::post::<View, _, _>(
+            "/debug-sessions/{name}/leave",
+            "leaveDebugSession",
+            "Leave a session",
+            verbs::leave,
+        )
+        .also_at("/{name}/leave")
+        .taking::<NoFields>(Optional),
         Endpoint::post::<View, _, _>(
             "/debug-sessions/{name}/terminate",
             "terminateDebugSession",
@@ -121,7 +158,12 @@ fn template_endpoints() -> Vec<Endpoint> {
 
 fn cluster_endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::get::<ClusterList, _, _>("/clusters", "listClusters", "Registered clusters", clusters::list),
+        Endpoint::get::<ClusterList, _, _>(
+            "/clusters",
+            "listClusters",
+            "Registered clusters",
+            clusters::list,
+        ),
         Endpoint::post::<ClusterRegistered, _, _>(
             "/clusters",
             "registerCluster",
@@ -131,7 +173,12 @@ fn cluster_endpoints() -> Vec<Endpoint> {
         .taking::<RegisterCluster>(Required)
         .created()
         .for_admins(),
-        Endpoint::get::<Cluster, _, _>("/clusters/{name}", "getCluster", "One cluster", clusters::get),
+        Endpoint::get::<Cluster, _, _>(
+            "/clusters/{name}",
+            "getCluster",
+            "One cluster",
+            clusters::get,
+        ),
         Endpoint::post::<Cluster, _, _>(
             "/clusters/{name}/accept",
             "acceptCluster",

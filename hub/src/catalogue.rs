@@ -25,12 +25,18 @@ impl Entries {
     /// What the store says.
     pub async fn load(app: &App, template: &str, cluster: &str) -> Result<Self, StoreError> {
         let template: Option<DebugSessionTemplate> = find(app, template).await?;
-        let pod_name = template.as_ref().and_then(|t| t.spec.pod_template_ref.as_ref());
+        let pod_name = template
+            .as_ref()
+            .and_then(|t| t.spec.pod_template_ref.as_ref());
         let pod_template = match pod_name {
             Some(reference) => find(app, &reference.name).await?,
             None => None,
         };
-        Ok(Self { template, pod_template, cluster: find(app, cluster).await? })
+        Ok(Self {
+            template,
+            pod_template,
+            cluster: find(app, cluster).await?,
+        })
     }
 
     /// As the rules take it.
@@ -46,7 +52,9 @@ impl Entries {
 
 async fn find<T: Stored>(app: &App, name: &str) -> Result<Option<T>, StoreError> {
     let key = Key::cluster_scoped(T::KIND, name);
-    Ok(typed::get::<T>(app.store.as_ref(), key).await?.map(|found| found.object))
+    Ok(typed::get::<T>(app.store.as_ref(), key)
+        .await?
+        .map(|found| found.object))
 }
 
 /// Whether what was requested is still on offer (S7).

@@ -55,7 +55,10 @@ struct Entry {
 #[derive(Debug, thiserror::Error)]
 pub enum UsersError {
     #[error("cannot read --dev-users {}: {source}", file.display())]
-    Read { file: PathBuf, source: std::io::Error },
+    Read {
+        file: PathBuf,
+        source: std::io::Error,
+    },
     #[error("--dev-users {} has {bytes} bytes, more than {MAX_FILE_BYTES}", file.display())]
     TooLarge { file: PathBuf, bytes: u64 },
     #[error("--dev-users {}: {message}", file.display())]
@@ -68,13 +71,22 @@ impl Users {
     /// # Errors
     /// If it cannot be read, or a user in it could not be told from another.
     pub fn load_dev(file: &Path) -> Result<Self, UsersError> {
-        let read = |source| UsersError::Read { file: file.to_owned(), source };
+        let read = |source| UsersError::Read {
+            file: file.to_owned(),
+            source,
+        };
         let bytes = std::fs::metadata(file).map_err(read)?.len();
         if bytes > MAX_FILE_BYTES {
-            return Err(UsersError::TooLarge { file: file.to_owned(), bytes });
+            return Err(UsersError::TooLarge {
+                file: file.to_owned(),
+                bytes,
+            });
         }
         let text = std::fs::read_to_string(file).map_err(read)?;
-        Self::parse_dev(&text).map_err(|message| UsersError::Content { file: file.to_owned(), message })
+        Self::parse_dev(&text).map_err(|message| UsersError::Content {
+            file: file.to_owned(),
+            message,
+        })
     }
 
     fn parse_dev(text: &str) -> Result<Self, String> {
@@ -87,7 +99,10 @@ impl Users {
                 check_visible(group).map_err(|e| format!("{}[{g}] {e}", field("groups")))?;
             }
             if entry.token.chars().count() < MIN_TOKEN_CHARS {
-                return Err(format!("{} has fewer than {MIN_TOKEN_CHARS} characters", field("token")));
+                return Err(format!(
+                    "{} has fewer than {MIN_TOKEN_CHARS} characters",
+                    field("token")
+                ));
             }
             let user = DevUser {
                 identity: Identity {
@@ -100,8 +115,15 @@ impl Users {
                 display_name: entry.display_name,
                 groups: entry.groups,
             };
-            if users.values().any(|other: &DevUser| other.identity.subject == user.identity.subject) {
-                return Err(format!("{} {:?} is there twice", field("name"), user.identity.name));
+            if users
+                .values()
+                .any(|other: &DevUser| other.identity.subject == user.identity.subject)
+            {
+                return Err(format!(
+                    "{} {:?} is there twice",
+                    field("name"),
+                    user.identity.name
+                ));
             }
             if users.insert(digest(&entry.token), user).is_some() {
                 return Err(format!("{} is another user's token too", field("token")));
@@ -121,7 +143,11 @@ impl Users {
             identity: user.identity.clone(),
             display_name: user.display_name.clone(),
             groups: user.groups.clone(),
-            standing: if is_admin { Standing::Admin } else { Standing::User },
+            standing: if is_admin {
+                Standing::Admin
+            } else {
+                Standing::User
+            },
         })
     }
 }
@@ -147,19 +173,41 @@ users:
         let alice = users.caller("alice-token-0123456789", &admins).unwrap();
         assert_eq!(alice.identity.name, "alice@example.com");
         assert_eq!(alice.standing, Standing::User);
-        assert_eq!(users.caller("admin-token-0123456789", &admins).unwrap().standing, Standing::Admin);
+        assert_eq!(
+            users
+                .caller("admin-token-0123456789", &admins)
+                .unwrap()
+                .standing,
+            Standing::Admin
+        );
         assert!(users.caller("alice-token-012345678", &admins).is_none());
         assert!(users.caller("", &admins).is_none());
-        assert!(Users::Nobody.caller("alice-token-0123456789", &admins).is_none());
+        assert!(
+            Users::Nobody
+                .caller("alice-token-0123456789", &admins)
+                .is_none()
+        );
     }
 
     #[test]
     fn mistakes_name_the_field() {
         for (text, wanted) in [
-            ("users: [{name: a, token: short}]", "users[0].token has fewer than 16"),
-            ("users: [{name: 'system:admin', token: long-enough-token-1}]", "users[0].name starts with \"system:\""),
-            ("users: [{name: a, token: long-enough-token-1}, {name: a, token: long-enough-token-2}]", "users[1].name \"a\" is there twice"),
-            ("users: [{name: a, token: long-enough-token-1}, {name: b, token: long-enough-token-1}]", "users[1].token is another"),
+            (
+                "users: [{name: a, token: short}]",
+                "users[0].token has fewer than 16",
+            ),
+            (
+                "users: [{name: 'system:admin', token: long-enough-token-1}]",
+                "users[0].name starts with \"system:\"",
+            ),
+            (
+                "users: [{name: a, token: long-enough-token-1}, {name: a, token: long-enough-token-2}]",
+                "users[1].name \"a\" is there twice",
+            ),
+            (
+                "users: [{name: a, token: long-enough-token-1}, {name: b, token: long-enough-token-1}]",
+                "users[1].token is another",
+            ),
             ("users: [{name: a, tokn: x}]", "tokn"),
         ] {
             let message = Users::parse_dev(text).err().unwrap();

@@ -6,7 +6,12 @@ use breakglass_protocol::api::debug_session::JoinRole;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 #[derive(Parser)]
-#[command(name = "bgctl", version, about = "Breakglass debug sessions: ask for, approve, use and end them", max_term_width = 100)]
+#[command(
+    name = "bgctl",
+    version,
+    about = "Breakglass debug sessions: ask for, approve, use and end them",
+    max_term_width = 100
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -67,7 +72,7 @@ pub enum Command {
 #[derive(Subcommand)]
 pub enum Debug {
     #[command(subcommand)]
-    Session(Session),
+    Session(Box<Session>),
     /// What sessions can be made from
     #[command(subcommand)]
     Template(Template),
@@ -245,7 +250,11 @@ pub struct WebhookConfig {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Where webhook.kubeconfig will lie on the API server's machine
-    #[arg(long, value_name = "PATH", default_value = "/etc/kubernetes/breakglass/webhook.kubeconfig")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/etc/kubernetes/breakglass/webhook.kubeconfig"
+    )]
     pub kubeconfig_path: String,
 }
 
@@ -262,6 +271,8 @@ fn parse_role(text: &str) -> Result<JoinRole, String> {
     match text {
         "viewer" => Ok(JoinRole::Viewer),
         "participant" => Ok(JoinRole::Participant),
-        other => Err(format!("{other:?} is not a role to join as; there are viewer and participant")),
+        other => Err(format!(
+            "{other:?} is not a role to join as; there are viewer and participant"
+        )),
     }
 }

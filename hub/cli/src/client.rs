@@ -31,9 +31,11 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("bgctl/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = &settings.ca_file {
-            let pem = std::fs::read(path).with_context(|| format!("cannot read --ca-file {}", path.display()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .with_context(|| format!("--ca-file {} is not a PEM certificate", path.display()))?;
+            let pem = std::fs::read(path)
+                .with_context(|| format!("cannot read --ca-file {}", path.display()))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem).with_context(|| {
+                format!("--ca-file {} is not a PEM certificate", path.display())
+            })?;
             builder = builder.tls_certs_only(certificates);
         }
         Ok(Self {
@@ -44,17 +46,26 @@ impl Client {
         })
     }
 
-    pub async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, String)]) -> Result<T> {
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<T> {
         self.send(Method::GET, path, query, None::<&()>).await
     }
 
-    pub async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &[&str], body: &B) -> Result<T> {
+    pub async fn post<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &B,
+    ) -> Result<T> {
         self.send(Method::POST, path, &[], Some(body)).await
     }
 
     /// Each segment is escaped, so a name can never reach another route.
     fn address(&self, path: &[&str]) -> Result<reqwest::Url> {
-        let mut url = reqwest::Url::parse(&self.base).with_context(|| format!("--server {:?} is not an address", self.base))?;
+        let mut url = reqwest::Url::parse(&self.base)
+            .with_context(|| format!("--server {:?} is not an address", self.base))?;
         url.path_segments_mut()
             .map_err(|()| anyhow!("--server {:?} is not an address", self.base))?
             .extend(path);
@@ -79,11 +90,15 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(|error| unreachable_hub(&self.base, &error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| unreachable_hub(&self.base, &error))?;
         let status = answer.status();
         let bytes = read_bounded(answer).await?;
         if status.is_success() {
-            serde_json::from_slice(&bytes).context("the hub's answer is not what this bgctl knows; is the hub newer?")
+            serde_json::from_slice(&bytes)
+                .context("the hub's answer is not what this bgctl knows; is the hub newer?")
         } else {
             Err(refusal(status, &bytes))
         }
@@ -117,8 +132,17 @@ fn refusal(status: StatusCode, bytes: &[u8]) -> anyhow::Error {
     };
     let mut text = problem.message;
     for detail in &problem.details {
-        let field = detail.field.as_deref().map(|f| format!("{f}: ")).unwrap_or_default();
+        let field = detail
+            .field
+            .as_deref()
+            .map(|f| format!("{f}: "))
+            .unwrap_or_default();
         text.push_str(&format!("\n  - {field}{}", detail.message));
     }
-    anyhow!("{text}\n(HTTP {}, {}, request {})", status.as_u16(), problem.code, problem.request_id)
+    anyhow!(
+        "{text}\n(HTTP {}, {}, request {})",
+        status.as_u16(),
+        problem.code,
+        problem.request_id
+    )
 }

@@ -1,7 +1,7 @@
 //! One file per noun; each command is a request and a table.
 
-mod cluster;
 mod check;
+mod cluster;
 mod pod_template;
 mod session;
 mod template;
@@ -25,9 +25,13 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             let settings = Settings::load(&cli.global)?;
             let client = Client::new(&settings)?;
             match debug {
-                Debug::Session(command) => session::run(&client, settings.output, command).await?,
-                Debug::Template(command) => template::run(&client, settings.output, command).await?,
-                Debug::PodTemplate(command) => pod_template::run(&client, settings.output, command).await?,
+                Debug::Session(command) => session::run(&client, settings.output, *command).await?,
+                Debug::Template(command) => {
+                    template::run(&client, settings.output, command).await?
+                }
+                Debug::PodTemplate(command) => {
+                    pod_template::run(&client, settings.output, command).await?
+                }
             }
         }
         Command::Cluster(command) => {
@@ -43,8 +47,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
 fn key_values(flag: &str, items: &[String]) -> Result<std::collections::BTreeMap<String, String>> {
     let mut map = std::collections::BTreeMap::new();
     for item in items {
-        let (key, value) =
-            item.split_once('=').ok_or_else(|| anyhow::anyhow!("{flag} {item:?} is not KEY=VALUE"))?;
+        let (key, value) = item
+            .split_once('=')
+            .ok_or_else(|| anyhow::anyhow!("{flag} {item:?} is not KEY=VALUE"))?;
         if map.insert(key.to_owned(), value.to_owned()).is_some() {
             anyhow::bail!("{flag} names {key:?} twice");
         }
@@ -61,5 +66,9 @@ fn confirm(question: &str) -> Result<()> {
     output::note(&format!("{question} [y/N]"));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { anyhow::bail!("nothing was done") }
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        anyhow::bail!("nothing was done")
+    }
 }

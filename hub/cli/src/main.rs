@@ -19,9 +19,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .ok();
     let cli = args::Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error).context("cannot start")),
     };
@@ -33,6 +38,10 @@ fn main() -> ExitCode {
 
 fn fail(error: &anyhow::Error) -> ExitCode {
     // A closed stderr leaves nobody to tell.
-    let _ = writeln!(std::io::stderr(), "bgctl: {}", output::printable_lines(&format!("{error:#}")));
+    let _ = writeln!(
+        std::io::stderr(),
+        "bgctl: {}",
+        output::printable_lines(&format!("{error:#}"))
+    );
     ExitCode::from(1)
 }

@@ -22,9 +22,15 @@ pub struct Shown<'a, T: Serialize> {
 /// Prints a result in the asked format on stdout.
 pub fn show<T: Serialize>(format: Format, shown: &Shown<'_, T>) -> Result<()> {
     let text = match format {
-        Format::Json => serde_json::to_string_pretty(shown.whole).context("cannot write JSON")? + "\n",
+        Format::Json => {
+            serde_json::to_string_pretty(shown.whole).context("cannot write JSON")? + "\n"
+        }
         Format::Yaml => yaml(shown.whole)?,
-        Format::Name => shown.names.iter().map(|name| printable(name) + "\n").collect(),
+        Format::Name => shown
+            .names
+            .iter()
+            .map(|name| printable(name) + "\n")
+            .collect(),
         Format::Table | Format::Wide => table(&shown.columns, &shown.rows),
     };
     write_out(&text)
@@ -53,10 +59,18 @@ pub fn note(text: &str) {
 /// Columns as kubectl prints them: two or more spaces between, no frame.
 fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(columns.iter().copied());
     for row in rows {
-        table.add_row(row.iter().map(|cell| if cell.is_empty() { "-".to_owned() } else { printable(cell) }));
+        table.add_row(row.iter().map(|cell| {
+            if cell.is_empty() {
+                "-".to_owned()
+            } else {
+                printable(cell)
+            }
+        }));
     }
     let mut text = String::new();
     for line in table.lines() {
@@ -68,12 +82,23 @@ fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Text of other people's making, safe for a terminal (S20): what cannot be seen is spelled out.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if is_unseen(c) { format!("\\u{{{:x}}}", u32::from(c)) } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| {
+            if is_unseen(c) {
+                format!("\\u{{{:x}}}", u32::from(c))
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
 }
 
 /// As [`printable`], with line breaks kept.
 pub fn printable_lines(text: &str) -> String {
-    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+    text.split('\n')
+        .map(printable)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -88,10 +113,19 @@ mod tests {
 
     #[test]
     fn tables_read_like_kubectl() {
-        let text = table(&["NAME", "STATE"], &[vec!["debug-session-abc123".into(), "Active".into()], vec!["x".into(), String::new()]]);
+        let text = table(
+            &["NAME", "STATE"],
+            &[
+                vec!["debug-session-abc123".into(), "Active".into()],
+                vec!["x".into(), String::new()],
+            ],
+        );
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].starts_with("NAME"), "{text}");
-        assert!(lines[1].contains("debug-session-abc123") && lines[1].contains("  Active"), "{text}");
+        assert!(
+            lines[1].contains("debug-session-abc123") && lines[1].contains("  Active"),
+            "{text}"
+        );
         assert!(lines[2].ends_with('-'), "{text}");
     }
 }

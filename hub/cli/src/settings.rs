@@ -60,20 +60,39 @@ impl Settings {
     pub fn load(global: &Global) -> Result<Self> {
         let file = read_config(global.config.as_deref())?;
         let context = pick_context(&file, global.context.as_deref())?;
-        let server = global.server.clone().or_else(|| context.map(|c| c.server.clone())).ok_or_else(|| {
-            anyhow!("no hub given: set --server or BGCTL_SERVER, or a context in the config file")
-        })?;
+        let server = global
+            .server
+            .clone()
+            .or_else(|| context.map(|c| c.server.clone()))
+            .ok_or_else(|| {
+                anyhow!(
+                    "no hub given: set --server or BGCTL_SERVER, or a context in the config file"
+                )
+            })?;
         if !server.starts_with("https://") {
-            bail!("--server {server:?} must start with https:// (the token would travel unprotected otherwise)");
+            bail!(
+                "--server {server:?} must start with https:// (the token would travel unprotected otherwise)"
+            );
         }
-        let token =
-            global.token.clone().ok_or_else(|| anyhow!("no token given: set BGCTL_TOKEN, or --token"))?.trim().to_owned();
+        let token = global
+            .token
+            .clone()
+            .ok_or_else(|| anyhow!("no token given: set BGCTL_TOKEN, or --token"))?
+            .trim()
+            .to_owned();
         Ok(Self {
             server: server.trim_end_matches('/').to_owned(),
             token,
-            ca_file: global.ca_file.clone().or_else(|| context.and_then(|c| c.ca_file.clone())),
+            ca_file: global
+                .ca_file
+                .clone()
+                .or_else(|| context.and_then(|c| c.ca_file.clone())),
             output: output_format(global, &file)?,
-            verbosity: if global.verbose { Verbosity::Verbose } else { Verbosity::Quiet },
+            verbosity: if global.verbose {
+                Verbosity::Verbose
+            } else {
+                Verbosity::Quiet
+            },
         })
     }
 }
@@ -88,28 +107,45 @@ fn output_format(global: &Global, file: &ConfigFile) -> Result<Format> {
 }
 
 fn pick_context<'a>(file: &'a ConfigFile, asked: Option<&str>) -> Result<Option<&'a Context_>> {
-    let Some(name) = asked.or(file.current_context.as_deref()) else { return Ok(None) };
+    let Some(name) = asked.or(file.current_context.as_deref()) else {
+        return Ok(None);
+    };
     match file.contexts.iter().find(|c| c.name == name) {
         Some(context) => Ok(Some(context)),
         None => {
             let known: Vec<&str> = file.contexts.iter().map(|c| c.name.as_str()).collect();
-            bail!("there is no context {name:?} in the config file; there are: {}", known.join(", "))
+            bail!(
+                "there is no context {name:?} in the config file; there are: {}",
+                known.join(", ")
+            )
         }
     }
 }
 
 fn read_config(asked: Option<&Path>) -> Result<ConfigFile> {
-    let Some(path) = asked.map(Path::to_path_buf).or_else(default_config) else { return Ok(ConfigFile::default()) };
+    let Some(path) = asked.map(Path::to_path_buf).or_else(default_config) else {
+        return Ok(ConfigFile::default());
+    };
     let size = match std::fs::metadata(&path) {
         Ok(meta) => meta.len(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && asked.is_none() => return Ok(ConfigFile::default()),
-        Err(error) => return Err(error).with_context(|| format!("cannot read the config file {}", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && asked.is_none() => {
+            return Ok(ConfigFile::default());
+        }
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("cannot read the config file {}", path.display()));
+        }
     };
     if size > MAX_CONFIG_BYTES {
-        bail!("the config file {} has {size} bytes, more than {MAX_CONFIG_BYTES}", path.display());
+        bail!(
+            "the config file {} has {size} bytes, more than {MAX_CONFIG_BYTES}",
+            path.display()
+        );
     }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read the config file {}", path.display()))?;
-    serde_saphyr::from_str(&text).map_err(|error| anyhow!("the config file {}: {error}", path.display()))
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read the config file {}", path.display()))?;
+    serde_saphyr::from_str(&text)
+        .map_err(|error| anyhow!("the config file {}: {error}", path.display()))
 }
 
 fn default_config() -> Option<PathBuf> {

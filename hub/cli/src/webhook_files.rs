@@ -85,7 +85,12 @@ fn base64(text: &str) -> String {
 pub fn write_private(path: &Path, text: &str) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let write = || {
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
         file.write_all(text.as_bytes())
     };
     write().with_context(|| format!("cannot write {}", path.display()))
@@ -99,16 +104,26 @@ mod tests {
     fn both_files_are_yaml_whatever_the_path_holds() {
         let text = authorization("/etc/k8s/we\"ird: #path");
         let parsed: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
-        assert_eq!(parsed["authorizers"][2]["webhook"]["connectionInfo"]["kubeConfigFile"], "/etc/k8s/we\"ird: #path");
-        assert_eq!(parsed["authorizers"][2]["webhook"]["failurePolicy"], "NoOpinion");
+        assert_eq!(
+            parsed["authorizers"][2]["webhook"]["connectionInfo"]["kubeConfigFile"],
+            "/etc/k8s/we\"ird: #path"
+        );
+        assert_eq!(
+            parsed["authorizers"][2]["webhook"]["failurePolicy"],
+            "NoOpinion"
+        );
         let config = WebhookConfig {
             url: "https://10.0.0.9:9443/authorize".into(),
             ca_pem: "CA".into(),
             certificate_pem: "CERT".into(),
             expires_at: "2027-01-01T00:00:00Z".into(),
         };
-        let parsed: serde_json::Value = serde_saphyr::from_str(&kubeconfig(&config, "KEY")).unwrap();
-        assert_eq!(parsed["clusters"][0]["cluster"]["server"], "https://10.0.0.9:9443/authorize");
+        let parsed: serde_json::Value =
+            serde_saphyr::from_str(&kubeconfig(&config, "KEY")).unwrap();
+        assert_eq!(
+            parsed["clusters"][0]["cluster"]["server"],
+            "https://10.0.0.9:9443/authorize"
+        );
         assert_eq!(parsed["users"][0]["user"]["client-key-data"], "S0VZ");
     }
 }

@@ -28,15 +28,27 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalB
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let bytes = read(request).await?;
-        if bytes.iter().all(u8::is_ascii_whitespace) { Ok(Self(T::default())) } else { decode(&bytes).map(Self) }
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            Ok(Self(T::default()))
+        } else {
+            decode(&bytes).map(Self)
+        }
     }
 }
 
 async fn read(request: Request) -> Result<Bytes, ApiError> {
-    match Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await {
+    match Limited::new(request.into_body(), MAX_BODY_BYTES)
+        .collect()
+        .await
+    {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge { limit: MAX_BODY_BYTES }),
-        Err(error) => Err(ApiError::malformed("", format!("the body broke off: {error}"))),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge {
+            limit: MAX_BODY_BYTES,
+        }),
+        Err(error) => Err(ApiError::malformed(
+            "",
+            format!("the body broke off: {error}"),
+        )),
     }
 }
 

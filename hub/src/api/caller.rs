@@ -40,8 +40,14 @@ impl FromRequestParts<Arc<App>> for Authenticated {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .ok_or(ApiError::Unauthenticated)?;
-        let caller = app.users.caller(token, &app.settings.admin_groups).ok_or(ApiError::Unauthenticated)?;
-        Ok(Self { caller, origin: Origin::of(parts) })
+        let caller = app
+            .users
+            .caller(token, &app.settings.admin_groups)
+            .ok_or(ApiError::Unauthenticated)?;
+        Ok(Self {
+            caller,
+            origin: Origin::of(parts),
+        })
     }
 }
 
@@ -55,7 +61,8 @@ impl FromRequestParts<Arc<App>> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let Authenticated { caller, origin } = Authenticated::from_request_parts(parts, app).await?;
+        let Authenticated { caller, origin } =
+            Authenticated::from_request_parts(parts, app).await?;
         match caller.standing {
             Standing::Admin => Ok(Self { caller, origin }),
             Standing::User => Err(ApiError::AdminsOnly),
@@ -66,8 +73,15 @@ impl FromRequestParts<Arc<App>> for Admin {
 impl Origin {
     fn of(parts: &Parts) -> Self {
         Self {
-            request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
-            address: parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()),
+            request_id: parts
+                .extensions
+                .get::<RequestId>()
+                .map(|id| id.0.clone())
+                .unwrap_or_default(),
+            address: parts
+                .extensions
+                .get::<Peer>()
+                .map(|peer| peer.0.ip().to_string()),
         }
     }
 }

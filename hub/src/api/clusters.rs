@@ -19,7 +19,10 @@ use crate::app::App;
 use crate::clusters::By;
 
 /// `GET /clusters`: names and liveness are no secret among a hub's users; they choose from them.
-pub async fn list(State(app): State<Arc<App>>, _caller: Authenticated) -> Result<Json<ClusterList>, ApiError> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    _caller: Authenticated,
+) -> Result<Json<ClusterList>, ApiError> {
     Ok(Json(crate::clusters::list(&app).await?))
 }
 
@@ -29,7 +32,9 @@ pub async fn get(
     _caller: Authenticated,
     Path(name): Path<String>,
 ) -> Result<Json<Cluster>, ApiError> {
-    Ok(Json(crate::clusters::get(&app, &ClusterName::new(name)).await?))
+    Ok(Json(
+        crate::clusters::get(&app, &ClusterName::new(name)).await?,
+    ))
 }
 
 /// `POST /clusters`
@@ -49,7 +54,9 @@ pub async fn accept(
     Path(name): Path<String>,
     OptionalBody(NoFields {}): OptionalBody<NoFields>,
 ) -> Result<Json<Cluster>, ApiError> {
-    Ok(Json(crate::clusters::accept(&app, &By::from(&admin), &ClusterName::new(name)).await?))
+    Ok(Json(
+        crate::clusters::accept(&app, &By::from(&admin), &ClusterName::new(name)).await?,
+    ))
 }
 
 /// `POST /clusters/{name}/revoke`
@@ -59,7 +66,9 @@ pub async fn revoke(
     Path(name): Path<String>,
     OptionalBody(NoFields {}): OptionalBody<NoFields>,
 ) -> Result<Json<Cluster>, ApiError> {
-    Ok(Json(crate::clusters::revoke(&app, &By::from(&admin), &ClusterName::new(name)).await?))
+    Ok(Json(
+        crate::clusters::revoke(&app, &By::from(&admin), &ClusterName::new(name)).await?,
+    ))
 }
 
 /// `POST /clusters/{name}/webhook-config`
@@ -69,7 +78,10 @@ pub async fn webhook_config(
     Path(name): Path<String>,
     JsonBody(body): JsonBody<WebhookConfigRequest>,
 ) -> Result<Json<WebhookConfig>, ApiError> {
-    Ok(Json(crate::clusters::webhook_config(&app, &By::from(&admin), &ClusterName::new(name), body).await?))
+    Ok(Json(
+        crate::clusters::webhook_config(&app, &By::from(&admin), &ClusterName::new(name), body)
+            .await?,
+    ))
 }
 
 impl From<&Admin> for By {

@@ -25,7 +25,11 @@ fn can(session: &Session, caller: &Caller) -> Can {
 
 /// The whole object with what the caller may do.
 fn view(session: &Session, caller: &Caller, warnings: Vec<String>) -> DebugSessionView {
-    DebugSessionView { session: DebugSession::from(session), warnings, can: can(session, caller) }
+    DebugSessionView {
+        session: DebugSession::from(session),
+        warnings,
+        can: can(session, caller),
+    }
 }
 
 /// What a caller should know of a session whose cluster cannot act on it now (D19).

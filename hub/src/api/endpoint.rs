@@ -88,7 +88,12 @@ fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 
 impl Endpoint {
     /// A GET that answers 200 with `A`.
-    pub fn get<A, H, T>(path: &'static str, id: &'static str, summary: &'static str, handler: H) -> Self
+    pub fn get<A, H, T>(
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+        handler: H,
+    ) -> Self
     where
         A: JsonSchema,
         H: Handler<T, Arc<App>>,
@@ -98,7 +103,12 @@ impl Endpoint {
     }
 
     /// A POST that answers 200 with `A`.
-    pub fn post<A, H, T>(path: &'static str, id: &'static str, summary: &'static str, handler: H) -> Self
+    pub fn post<A, H, T>(
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+        handler: H,
+    ) -> Self
     where
         A: JsonSchema,
         H: Handler<T, Arc<App>>,
@@ -165,6 +175,8 @@ impl Endpoint {
     /// Adds the endpoint under all its paths.
     pub fn serve(self, router: Router<Arc<App>>) -> Router<Arc<App>> {
         let paths: Vec<String> = self.full_paths().collect();
-        paths.into_iter().fold(router, |router, path| router.route(&path, self.handler.clone()))
+        paths.into_iter().fold(router, |router, path| {
+            router.route(&path, self.handler.clone())
+        })
     }
 }

@@ -97,17 +97,33 @@ impl ApiError {
                 "unauthenticated",
                 "this needs a valid token: send `Authorization: Bearer TOKEN`",
             ),
-            Self::AdminsOnly => plain(StatusCode::FORBIDDEN, "adminsOnly", "only admins of this hub may do this"),
-            Self::NotFound(what) => (StatusCode::NOT_FOUND, "notFound", format!("{what} does not exist"), Vec::new()),
-            Self::NoRoute => plain(StatusCode::NOT_FOUND, "noRoute", "there is no such path; /api/openapi.json lists all"),
+            Self::AdminsOnly => plain(
+                StatusCode::FORBIDDEN,
+                "adminsOnly",
+                "only admins of this hub may do this",
+            ),
+            Self::NotFound(what) => (
+                StatusCode::NOT_FOUND,
+                "notFound",
+                format!("{what} does not exist"),
+                Vec::new(),
+            ),
+            Self::NoRoute => plain(
+                StatusCode::NOT_FOUND,
+                "noRoute",
+                "there is no such path; /api/openapi.json lists all",
+            ),
             Self::NoMethod => plain(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "methodNotAllowed",
                 "this path has no such method; /api/openapi.json lists all",
             ),
-            Self::Malformed(details) => {
-                (StatusCode::BAD_REQUEST, "malformed", "the request cannot be read".to_owned(), details)
-            }
+            Self::Malformed(details) => (
+                StatusCode::BAD_REQUEST,
+                "malformed",
+                "the request cannot be read".to_owned(),
+                details,
+            ),
             Self::TooLarge { limit } => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "tooLarge",
@@ -135,7 +151,12 @@ impl ApiError {
 
 fn declined_parts(declined: Declined) -> (StatusCode, &'static str, String, Vec<Detail>) {
     match declined {
-        Declined::NotFound => (StatusCode::NOT_FOUND, "notFound", "this debug session does not exist".to_owned(), Vec::new()),
+        Declined::NotFound => (
+            StatusCode::NOT_FOUND,
+            "notFound",
+            "this debug session does not exist".to_owned(),
+            Vec::new(),
+        ),
         Declined::Forbidden(why) => {
             let detail = Detail {
                 field: None,
@@ -143,7 +164,12 @@ fn declined_parts(declined: Declined) -> (StatusCode, &'static str, String, Vec<
                 message: why.message.clone(),
                 allowed: Vec::new(),
             };
-            (StatusCode::FORBIDDEN, "forbidden", why.message, vec![detail])
+            (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                why.message,
+                vec![detail],
+            )
         }
         Declined::NotAllowed(why) => (StatusCode::CONFLICT, "state", why.to_string(), Vec::new()),
         Declined::Refused(refusal) => refusal_parts(&refusal),
@@ -191,7 +217,11 @@ impl IntoResponse for ApiError {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
-        response.extensions_mut().insert(Pending { code: code.to_owned(), message, details });
+        response.extensions_mut().insert(Pending {
+            code: code.to_owned(),
+            message,
+            details,
+        });
         response
     }
 }
@@ -230,9 +260,10 @@ impl From<CommitError> for ApiError {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Conflict { .. } => Self::Contended,
-            CommitError::TooLarge { bytes, .. } => {
-                Self::malformed("", format!("what would be stored is too large ({bytes} bytes)"))
-            }
+            CommitError::TooLarge { bytes, .. } => Self::malformed(
+                "",
+                format!("what would be stored is too large ({bytes} bytes)"),
+            ),
             CommitError::TooManyEvents { key, events } => Self::Store(StoreError::Failed {
                 attempt: "commit",
                 message: format!("{key} came with {events} audit events"),

@@ -29,7 +29,12 @@ const HEADER_TIME: Duration = Duration::from_secs(15);
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Serves `router` until `stop`, then lets open requests finish.
-pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, router: Router, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    router: Router,
+    stop: CancellationToken,
+) {
     let acceptor = TlsAcceptor::from(tls);
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let open = GracefulShutdown::new();
@@ -51,7 +56,14 @@ pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, router: Router
             () = stop.cancelled() => break,
         };
         let watcher = open.watcher();
-        tokio::spawn(connection(socket, peer, acceptor.clone(), router.clone(), watcher, place));
+        tokio::spawn(connection(
+            socket,
+            peer,
+            acceptor.clone(),
+            router.clone(),
+            watcher,
+            place,
+        ));
     }
     if timeout(DRAIN, open.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
@@ -76,9 +88,17 @@ async fn connection(
         request.map(axum::body::Body::new)
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_TIME).max_concurrent_streams(64);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEADER_TIME)
+        .max_concurrent_streams(64);
+    let connection =
+        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     if let Err(error) = watcher.watch(connection.into_owned()).await {
         tracing::debug!(%peer, %error, "a connection broke off");
     }

@@ -49,7 +49,12 @@ pub fn document(endpoints: &[Endpoint]) -> Value {
     })
 }
 
-fn operation(endpoint: &Endpoint, path: &str, alias: usize, generator: &mut SchemaGenerator) -> Value {
+fn operation(
+    endpoint: &Endpoint,
+    path: &str,
+    alias: usize,
+    generator: &mut SchemaGenerator,
+) -> Value {
     let (status, answer) = &endpoint.answer;
     let mut operation = json!({
         "operationId": if alias == 0 { endpoint.id.to_owned() } else { format!("{}Old", endpoint.id) },
@@ -81,11 +86,16 @@ fn operation(endpoint: &Endpoint, path: &str, alias: usize, generator: &mut Sche
 }
 
 fn tag(path: &str) -> &str {
-    path.trim_start_matches('/').split('/').next().unwrap_or_default()
+    path.trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default()
 }
 
 fn parameters(path: &str, query: &[Query]) -> Vec<Value> {
-    let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path = path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path = in_path.map(|name| {
         json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string", "maxLength": 253 } })
     });

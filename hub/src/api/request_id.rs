@@ -20,8 +20,13 @@ pub struct RequestId(pub String);
 
 /// See the module's text.
 pub async fn identify(mut request: Request, next: Next) -> Response {
-    let given = request.headers().get(&CORRELATION).and_then(|value| value.to_str().ok());
-    let id = given.filter(|text| is_usable(text)).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+    let given = request
+        .headers()
+        .get(&CORRELATION)
+        .and_then(|value| value.to_str().ok());
+    let id = given
+        .filter(|text| is_usable(text))
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     request.extensions_mut().insert(RequestId(id.clone()));
@@ -33,7 +38,10 @@ pub async fn identify(mut request: Request, next: Next) -> Response {
         headers.insert(CORRELATION, value);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -50,20 +58,29 @@ fn with_body(mut response: Response, id: &str) -> Response {
     }
     let pending = response.extensions_mut().remove::<Pending>().or_else(|| {
         let error = match response.status() {
-            StatusCode::BAD_REQUEST => ApiError::malformed("", "the path is not UTF-8 once its %XX are decoded"),
+            StatusCode::BAD_REQUEST => {
+                ApiError::malformed("", "the path is not UTF-8 once its %XX are decoded")
+            }
             StatusCode::METHOD_NOT_ALLOWED => ApiError::NoMethod,
             StatusCode::NOT_FOUND => ApiError::NoRoute,
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: breakglass_protocol::limits::MAX_BODY_BYTES },
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge {
+                limit: breakglass_protocol::limits::MAX_BODY_BYTES,
+            },
             StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => ApiError::TimedOut,
             StatusCode::INTERNAL_SERVER_ERROR => ApiError::Broken,
             _ => return None,
         };
         error.into_response().extensions_mut().remove::<Pending>()
     });
-    let Some(pending) = pending else { return response };
+    let Some(pending) = pending else {
+        return response;
+    };
     let (mut parts, _) = response.into_parts();
     let body = serde_json::to_vec(&pending.problem(id)).unwrap_or_default();
-    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    parts.headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(body))
 }

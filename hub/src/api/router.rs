@@ -23,15 +23,24 @@ pub fn users(app: Arc<App>) -> Router {
         let document = document.clone();
         async move { ([(http::header::CONTENT_TYPE, "application/json")], document) }
     });
-    let api = endpoints().into_iter().fold(Router::new(), |router, endpoint| endpoint.serve(router));
-    layered(api.route("/api/openapi.json", openapi).merge(health::routes()).with_state(app))
+    let api = endpoints()
+        .into_iter()
+        .fold(Router::new(), |router, endpoint| endpoint.serve(router));
+    layered(
+        api.route("/api/openapi.json", openapi)
+            .merge(health::routes())
+            .with_state(app),
+    )
 }
 
 /// What every request passes, the outermost last.
 fn layered(routes: Router) -> Router {
     routes
         .layer(CatchPanicLayer::new())
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIME))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            REQUEST_TIME,
+        ))
         .layer(middleware::from_fn(request_id::identify))
 }
 
@@ -63,9 +72,18 @@ mod tests {
         async fn broken() -> &'static str {
             panic!("of a test")
         }
-        let (status, problem) = problem(Router::new().route("/broken", get(broken)), "/broken").await;
-        assert_eq!((status, problem.code.as_str()), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
-        assert!(problem.message.contains("under this request id") && !problem.request_id.is_empty());
-        assert!(!problem.error.contains("of a test"), "what broke is the log's, not the caller's");
+        let (status, problem) =
+            problem(Router::new().route("/broken", get(broken)), "/broken").await;
+        assert_eq!(
+            (status, problem.code.as_str()),
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        );
+        assert!(
+            problem.message.contains("under this request id") && !problem.request_id.is_empty()
+        );
+        assert!(
+            !problem.error.contains("of a test"),
+            "what broke is the log's, not the caller's"
+        );
     }
 }

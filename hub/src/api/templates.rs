@@ -24,7 +24,10 @@ fn shown(template: &DebugSessionTemplate, clusters: &[Cluster], caller: &Caller)
         description: spec.description.clone(),
         mode: spec.mode.unwrap_or_default().as_str().to_owned(),
         workload_type: Some(spec.workload_type.unwrap_or_default().as_str().to_owned()),
-        pod_template_ref: spec.pod_template_ref.as_ref().map(|reference| reference.name.clone()),
+        pod_template_ref: spec
+            .pod_template_ref
+            .as_ref()
+            .map(|reference| reference.name.clone()),
         target_namespace: spec.target_namespace.clone(),
         constraints: spec.constraints.clone(),
         allowed_clusters: Some(allowed.clusters).filter(|list| !list.is_empty()),
@@ -32,7 +35,8 @@ fn shown(template: &DebugSessionTemplate, clusters: &[Cluster], caller: &Caller)
         requires_approval: requires_approval(spec),
         scheduling_options: spec.scheduling_options.clone(),
         namespace_constraints: spec.namespace_constraints.clone(),
-        extra_deploy_variables: Some(spec.extra_deploy_variables.clone()).filter(|list| !list.is_empty()),
+        extra_deploy_variables: Some(spec.extra_deploy_variables.clone())
+            .filter(|list| !list.is_empty()),
         priority: spec.priority,
         hidden: spec.hidden,
         deprecated: spec.deprecated,

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use breakglass_protocol::api::cluster::{ClusterList, ClusterRegistered, RegisterCluster, WebhookConfig, WebhookConfigRequest};
+use breakglass_protocol::api::cluster::{
+    ClusterList, ClusterRegistered, RegisterCluster, WebhookConfig, WebhookConfigRequest,
+};
 use breakglass_protocol::api::debug_session::NoFields;
 use breakglass_protocol::kinds::cluster::Cluster as ClusterKind;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
@@ -25,15 +27,23 @@ pub async fn run(client: &Client, format: Format, command: Cluster) -> Result<()
             show(format, &cluster, std::slice::from_ref(&cluster))
         }
         Cluster::Accept { name } => {
-            let cluster: ClusterKind = client.post(&["clusters", &name, "accept"], &NoFields {}).await?;
+            let cluster: ClusterKind = client
+                .post(&["clusters", &name, "accept"], &NoFields {})
+                .await?;
             show(format, &cluster, std::slice::from_ref(&cluster))
         }
         Cluster::Revoke { name, yes } => {
             if !yes {
-                super::confirm(&format!("Cut off cluster {name}? Its agent must be enrolled again afterwards."))?;
+                super::confirm(&format!(
+                    "Cut off cluster {name}? Its agent must be enrolled again afterwards."
+                ))?;
             }
-            let cluster: ClusterKind = client.post(&["clusters", &name, "revoke"], &NoFields {}).await?;
-            output::note(&format!("cluster {name} is revoked: its connection is cut and its certificates are barred"));
+            let cluster: ClusterKind = client
+                .post(&["clusters", &name, "revoke"], &NoFields {})
+                .await?;
+            output::note(&format!(
+                "cluster {name} is revoked: its connection is cut and its certificates are barred"
+            ));
             show(format, &cluster, std::slice::from_ref(&cluster))
         }
         Cluster::WebhookConfig(args) => webhook_config(client, &args).await,
@@ -54,7 +64,12 @@ async fn register(client: &Client, format: Format, args: Register) -> Result<()>
     match format {
         Format::Json | Format::Yaml => output::show(
             format,
-            &Shown { whole: &answer, names: Vec::new(), columns: Vec::new(), rows: Vec::new() },
+            &Shown {
+                whole: &answer,
+                names: Vec::new(),
+                columns: Vec::new(),
+                rows: Vec::new(),
+            },
         ),
         Format::Name => output::write_out(&format!("{}\n", output::printable(&body.name))),
         Format::Table | Format::Wide => {
@@ -69,8 +84,19 @@ async fn register(client: &Client, format: Format, args: Register) -> Result<()>
 
 fn show<T: serde::Serialize>(format: Format, whole: &T, clusters: &[ClusterKind]) -> Result<()> {
     let rows = clusters.iter().map(row).collect();
-    let names = clusters.iter().map(|c| c.metadata.name.clone().unwrap_or_default()).collect();
-    let mut columns = vec!["NAME", "CONNECTED", "LAST_SEEN", "AGENT", "KUBERNETES", "ENVIRONMENT", "LOCATION"];
+    let names = clusters
+        .iter()
+        .map(|c| c.metadata.name.clone().unwrap_or_default())
+        .collect();
+    let mut columns = vec![
+        "NAME",
+        "CONNECTED",
+        "LAST_SEEN",
+        "AGENT",
+        "KUBERNETES",
+        "ENVIRONMENT",
+        "LOCATION",
+    ];
     if format == Format::Wide {
         columns.extend(["DISPLAY_NAME", "CERTIFICATE_EXPIRES", "CAPABILITIES"]);
     }
@@ -78,7 +104,15 @@ fn show<T: serde::Serialize>(format: Format, whole: &T, clusters: &[ClusterKind]
     for row in &mut rows {
         row.truncate(columns.len());
     }
-    output::show(format, &Shown { whole, names, columns, rows })
+    output::show(
+        format,
+        &Shown {
+            whole,
+            names,
+            columns,
+            rows,
+        },
+    )
 }
 
 fn row(cluster: &ClusterKind) -> Vec<String> {
@@ -86,14 +120,25 @@ fn row(cluster: &ClusterKind) -> Vec<String> {
     let spec = &cluster.spec;
     vec![
         cluster.metadata.name.clone().unwrap_or_default(),
-        if status.connected == Some(true) { "True" } else { "False" }.to_owned(),
-        status.last_seen.map(|t| t.0.to_string()).unwrap_or_default(),
+        if status.connected == Some(true) {
+            "True"
+        } else {
+            "False"
+        }
+        .to_owned(),
+        status
+            .last_seen
+            .map(|t| t.0.to_string())
+            .unwrap_or_default(),
         status.agent_version.unwrap_or_default(),
         status.kubernetes_version.unwrap_or_default(),
         spec.environment.clone().unwrap_or_default(),
         spec.location.clone().unwrap_or_default(),
         spec.display_name.clone().unwrap_or_default(),
-        status.certificate_expires_at.map(|t| t.0.to_string()).unwrap_or_default(),
+        status
+            .certificate_expires_at
+            .map(|t| t.0.to_string())
+            .unwrap_or_default(),
         status.capabilities.join(","),
     ]
 }
@@ -103,10 +148,19 @@ async fn webhook_config(client: &Client, args: &WebhookArgs) -> Result<()> {
     let key = KeyPair::generate().context("cannot make a key")?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
-    let csr_pem = params.serialize_request(&key).and_then(|csr| csr.pem()).context("cannot make a certificate request")?;
-    let config: WebhookConfig =
-        client.post(&["clusters", &args.name, "webhook-config"], &WebhookConfigRequest { csr_pem }).await?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "kube-apiserver");
+    let csr_pem = params
+        .serialize_request(&key)
+        .and_then(|csr| csr.pem())
+        .context("cannot make a certificate request")?;
+    let config: WebhookConfig = client
+        .post(
+            &["clusters", &args.name, "webhook-config"],
+            &WebhookConfigRequest { csr_pem },
+        )
+        .await?;
     let kubeconfig = crate::webhook_files::kubeconfig(&config, &key.serialize_pem());
     let authorization = crate::webhook_files::authorization(&args.kubeconfig_path);
     match &args.out {

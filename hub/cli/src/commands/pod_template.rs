@@ -22,16 +22,35 @@ pub async fn run(client: &Client, format: Format, command: PodTemplate) -> Resul
                     rows: list
                         .templates
                         .iter()
-                        .map(|t| vec![t.name.clone(), t.display_name.clone(), t.containers.to_string()])
+                        .map(|t| {
+                            vec![
+                                t.name.clone(),
+                                t.display_name.clone(),
+                                t.containers.to_string(),
+                            ]
+                        })
                         .collect(),
                 },
             )
         }
         PodTemplate::Get { name } => {
-            let template: DebugPodTemplate = client.get(&["debug-pod-templates", &name], &[]).await?;
+            let template: DebugPodTemplate =
+                client.get(&["debug-pod-templates", &name], &[]).await?;
             // A single pod template has no useful row: it is shown whole.
-            let format = if format == Format::Table || format == Format::Wide { Format::Yaml } else { format };
-            output::show(format, &Shown { whole: &template, names: vec![name], columns: Vec::new(), rows: Vec::new() })
+            let format = if format == Format::Table || format == Format::Wide {
+                Format::Yaml
+            } else {
+                format
+            };
+            output::show(
+                format,
+                &Shown {
+                    whole: &template,
+                    names: vec![name],
+                    columns: Vec::new(),
+                    rows: Vec::new(),
+                },
+            )
         }
     }
 }

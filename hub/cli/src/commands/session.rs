@@ -26,19 +26,33 @@ pub async fn run(client: &Client, format: Format, command: Session) -> Result<()
         Session::Create(args) => create(client, format, args).await,
         Session::Join { name, role } => verb(client, format, &name, "join", &Join { role }).await,
         Session::Leave { name } => verb(client, format, &name, "leave", &NoFields {}).await,
-        Session::Invite { name, users, role } => verb(client, format, &name, "invite", &Invite { users, role }).await,
+        Session::Invite { name, users, role } => {
+            verb(client, format, &name, "invite", &Invite { users, role }).await
+        }
         Session::Terminate { name, yes } => {
             if !yes {
-                super::confirm(&format!("End {name} now? Open shells are cut and its pods are removed."))?;
+                super::confirm(&format!(
+                    "End {name} now? Open shells are cut and its pods are removed."
+                ))?;
             }
             verb(client, format, &name, "terminate", &NoFields {}).await
         }
-        Session::Approve { name, reason } => verb(client, format, &name, "approve", &Decide { reason }).await,
-        Session::Reject { name, reason } => verb(client, format, &name, "reject", &Decide { reason }).await,
+        Session::Approve { name, reason } => {
+            verb(client, format, &name, "approve", &Decide { reason }).await
+        }
+        Session::Reject { name, reason } => {
+            verb(client, format, &name, "reject", &Decide { reason }).await
+        }
     }
 }
 
-async fn verb<B: serde::Serialize>(client: &Client, format: Format, name: &str, verb: &str, body: &B) -> Result<()> {
+async fn verb<B: serde::Serialize>(
+    client: &Client,
+    format: Format,
+    name: &str,
+    verb: &str,
+    body: &B,
+) -> Result<()> {
     let view: DebugSessionView = client.post(&["debug-sessions", name, verb], body).await?;
     show_one(format, &view)
 }
@@ -57,8 +71,12 @@ async fn create(client: &Client, format: Format, args: Create) -> Result<()> {
         invited_participants: (!args.invite.is_empty()).then_some(args.invite),
         selected_scheduling_option: args.scheduling_option,
         selected_auxiliary_resources: None,
-        extra_deploy_values: (!values.is_empty())
-            .then(|| values.into_iter().map(|(key, value)| (key, serde_json::Value::from(value))).collect()),
+        extra_deploy_values: (!values.is_empty()).then(|| {
+            values
+                .into_iter()
+                .map(|(key, value)| (key, serde_json::Value::from(value)))
+                .collect()
+        }),
     };
     let mut view: DebugSessionView = client.post(&["debug-sessions"], &body).await?;
     if args.wait {
@@ -67,20 +85,29 @@ async fn create(client: &Client, format: Format, args: Create) -> Result<()> {
             output::note(&format!("warning: {warning}"));
         }
         output::note(&format!("{name} is made"));
-        view = super::wait::until_ready(client, &name, Duration::from_secs(args.wait_timeout)).await?;
+        view =
+            super::wait::until_ready(client, &name, Duration::from_secs(args.wait_timeout)).await?;
     }
     show_one(format, &view)
 }
 
 async fn list(client: &Client, format: Format, args: &List) -> Result<()> {
     let mut query: Vec<(&str, String)> = vec![("limit", args.page_size.to_string())];
-    query.extend(args.cluster.iter().map(|cluster| ("cluster", cluster.clone())));
+    query.extend(
+        args.cluster
+            .iter()
+            .map(|cluster| ("cluster", cluster.clone())),
+    );
     query.extend(args.user.iter().map(|user| ("user", user.clone())));
     query.extend(args.state.iter().map(|state| ("state", state.clone())));
     if args.mine {
         query.push(("mine", "true".to_owned()));
     }
-    let mut whole = DebugSessionList { sessions: Vec::new(), total: 0, continue_: None };
+    let mut whole = DebugSessionList {
+        sessions: Vec::new(),
+        total: 0,
+        continue_: None,
+    };
     for page in 1..=args.page.unwrap_or(MAX_PAGES) {
         let mut asked = query.clone();
         asked.extend(whole.continue_.take().map(|token| ("continue", token)));
@@ -95,7 +122,11 @@ async fn list(client: &Client, format: Format, args: &List) -> Result<()> {
         }
     }
     if args.page.is_none() && whole.continue_.is_some() {
-        output::note(&format!("only the first {} of {} sessions are shown; use --page", whole.sessions.len(), whole.total));
+        output::note(&format!(
+            "only the first {} of {} sessions are shown; use --page",
+            whole.sessions.len(),
+            whole.total
+        ));
     }
     show_list(format, &whole)
 }
@@ -103,13 +134,45 @@ async fn list(client: &Client, format: Format, args: &List) -> Result<()> {
 fn show_list(format: Format, list: &DebugSessionList) -> Result<()> {
     let wide = format == Format::Wide;
     let columns = if wide {
-        vec!["NAME", "TEMPLATE", "TARGET_NS", "CLUSTER", "REQUESTED_BY", "STATE", "STARTS", "EXPIRES", "PARTICIPANTS", "ALLOWED_PODS", "OPERATIONS"]
+        vec![
+            "NAME",
+            "TEMPLATE",
+            "TARGET_NS",
+            "CLUSTER",
+            "REQUESTED_BY",
+            "STATE",
+            "STARTS",
+            "EXPIRES",
+            "PARTICIPANTS",
+            "ALLOWED_PODS",
+            "OPERATIONS",
+        ]
     } else {
-        vec!["NAME", "CLUSTER", "TEMPLATE", "TARGET_NS", "REQUESTED_BY", "STATE", "EXPIRES"]
+        vec![
+            "NAME",
+            "CLUSTER",
+            "TEMPLATE",
+            "TARGET_NS",
+            "REQUESTED_BY",
+            "STATE",
+            "EXPIRES",
+        ]
     };
-    let rows = list.sessions.iter().map(|s| if wide { wide_row(s) } else { row(s) }).collect();
+    let rows = list
+        .sessions
+        .iter()
+        .map(|s| if wide { wide_row(s) } else { row(s) })
+        .collect();
     let names = list.sessions.iter().map(|s| s.name.clone()).collect();
-    output::show(format, &Shown { whole: list, names, columns, rows })
+    output::show(
+        format,
+        &Shown {
+            whole: list,
+            names,
+            columns,
+            rows,
+        },
+    )
 }
 
 fn row(s: &Summary) -> Vec<String> {
@@ -136,7 +199,10 @@ fn wide_row(s: &Summary) -> Vec<String> {
         s.expires_at.clone().unwrap_or_default(),
         s.participants.to_string(),
         s.allowed_pods.to_string(),
-        s.allowed_pod_operations.as_ref().map(operations).unwrap_or_default(),
+        s.allowed_pod_operations
+            .as_ref()
+            .map(operations)
+            .unwrap_or_default(),
     ]
 }
 
@@ -165,7 +231,15 @@ fn show_one(format: Format, view: &DebugSessionView) -> Result<()> {
     let shown = Shown {
         whole: view,
         names: vec![name.clone()],
-        columns: vec!["NAME", "CLUSTER", "TEMPLATE", "TARGET_NS", "REQUESTED_BY", "STATE", "EXPIRES"],
+        columns: vec![
+            "NAME",
+            "CLUSTER",
+            "TEMPLATE",
+            "TARGET_NS",
+            "REQUESTED_BY",
+            "STATE",
+            "EXPIRES",
+        ],
         rows: vec![vec![
             name,
             spec.cluster.clone(),
@@ -173,7 +247,10 @@ fn show_one(format: Format, view: &DebugSessionView) -> Result<()> {
             spec.target_namespace.clone().unwrap_or_default(),
             spec.requested_by.clone(),
             self::status(view).state,
-            status.expires_at.map(|t| t.0.to_string()).unwrap_or_default(),
+            status
+                .expires_at
+                .map(|t| t.0.to_string())
+                .unwrap_or_default(),
         ]],
     };
     output::show(format, &shown)?;

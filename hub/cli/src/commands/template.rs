@@ -11,7 +11,11 @@ use crate::output::{self, Shown};
 pub async fn run(client: &Client, format: Format, command: Template) -> Result<()> {
     match command {
         Template::List { all } => {
-            let query = if all { vec![("includeUnavailable", "true".to_owned())] } else { Vec::new() };
+            let query = if all {
+                vec![("includeUnavailable", "true".to_owned())]
+            } else {
+                Vec::new()
+            };
             let list: TemplateList = client.get(&["debug-session-templates"], &query).await?;
             show(format, &list, &list.templates)
         }
@@ -28,7 +32,14 @@ fn show<T: serde::Serialize>(format: Format, whole: &T, templates: &[Body]) -> R
         &Shown {
             whole,
             names: templates.iter().map(|t| t.name.clone()).collect(),
-            columns: vec!["NAME", "DISPLAY_NAME", "MODE", "CLUSTERS", "TARGET_NAMESPACE", "REQUIRES_APPROVAL"],
+            columns: vec![
+                "NAME",
+                "DISPLAY_NAME",
+                "MODE",
+                "CLUSTERS",
+                "TARGET_NAMESPACE",
+                "REQUIRES_APPROVAL",
+            ],
             rows: templates.iter().map(row).collect(),
         },
     )
@@ -40,7 +51,13 @@ fn row(template: &Body) -> Vec<String> {
         template.display_name.clone(),
         template.mode.clone(),
         template.available_cluster_count.map_or_else(
-            || template.allowed_clusters.clone().unwrap_or_default().join(","),
+            || {
+                template
+                    .allowed_clusters
+                    .clone()
+                    .unwrap_or_default()
+                    .join(",")
+            },
             |count| count.to_string(),
         ),
         template.target_namespace.clone().unwrap_or_default(),

@@ -13,7 +13,11 @@ use crate::output;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Waits and returns the session as it was last seen.
-pub async fn until_ready(client: &Client, name: &str, within: Duration) -> Result<DebugSessionView> {
+pub async fn until_ready(
+    client: &Client,
+    name: &str,
+    within: Duration,
+) -> Result<DebugSessionView> {
     let deadline = Instant::now() + within;
     let mut told = String::new();
     loop {
@@ -27,7 +31,10 @@ pub async fn until_ready(client: &Client, name: &str, within: Duration) -> Resul
             Stage::Ready => return Ok(view),
             Stage::Ended => bail!("{name} will not become ready"),
             Stage::Waiting if Instant::now() >= deadline => {
-                bail!("{name} was not ready within {} s; it goes on, look with `bgctl debug session get {name}`", within.as_secs())
+                bail!(
+                    "{name} was not ready within {} s; it goes on, look with `bgctl debug session get {name}`",
+                    within.as_secs()
+                )
             }
             Stage::Waiting => sleep(INTERVAL).await,
         }
@@ -51,13 +58,25 @@ impl Progress {
         let ready = status.pods_ready > 0 && status.pods_ready == status.pods;
         let message = status.message.map(|m| format!(": {m}")).unwrap_or_default();
         match status.state.as_str() {
-            "Active" if ready => Self { stage: Stage::Ready, text: format!("Active, {0} of {0} pods ready", status.pods) },
+            "Active" if ready => Self {
+                stage: Stage::Ready,
+                text: format!("Active, {0} of {0} pods ready", status.pods),
+            },
             "Active" => Self {
                 stage: Stage::Waiting,
-                text: format!("Active, {} of {} pods ready{message}", status.pods_ready, status.pods),
+                text: format!(
+                    "Active, {} of {} pods ready{message}",
+                    status.pods_ready, status.pods
+                ),
             },
-            "Pending" | "PendingApproval" => Self { stage: Stage::Waiting, text: format!("{}{message}", status.state) },
-            ended => Self { stage: Stage::Ended, text: format!("{ended}{message}") },
+            "Pending" | "PendingApproval" => Self {
+                stage: Stage::Waiting,
+                text: format!("{}{message}", status.state),
+            },
+            ended => Self {
+                stage: Stage::Ended,
+                text: format!("{ended}{message}"),
+            },
         }
     }
 }

@@ -34,8 +34,16 @@ pub async fn handle(
 ) -> Result<(StatusCode, Json<DebugSessionView>), ApiError> {
     let entries = Entries::load(&app, &asked.template_ref, &asked.cluster).await?;
     for _ in 0..NAME_TRIES {
-        let Resolved { session, mut warnings } =
-            resolve(&asked, &entries.as_catalogue(), &who.caller, ids(&app), app.now())?;
+        let Resolved {
+            session,
+            mut warnings,
+        } = resolve(
+            &asked,
+            &entries.as_catalogue(),
+            &who.caller,
+            ids(&app),
+            app.now(),
+        )?;
         app.take_place(&session).await?;
         match create(&app, session, &who).await? {
             Created::Yes(session) => {
@@ -58,11 +66,22 @@ async fn create(app: &App, session: Session, who: &Authenticated) -> Result<Crea
     let now = app.now();
     let submitted = submit(session, now).map_err(|error: NotAllowed| ApiError::from(error))?;
     let key = app.session_key(&submitted.name);
-    match app.create(key, DebugSession::from(&submitted), events(&submitted, who, now.wall)).await {
+    match app
+        .create(
+            key,
+            DebugSession::from(&submitted),
+            events(&submitted, who, now.wall),
+        )
+        .await
+    {
         Ok(_) => Ok(Created::Yes(Box::new(submitted))),
         Err(error) => {
             release(app, &submitted).await;
-            if matches!(error, CommitError::Conflict { .. }) { Ok(Created::NameTaken) } else { Err(error.into()) }
+            if matches!(error, CommitError::Conflict { .. }) {
+                Ok(Created::NameTaken)
+            } else {
+                Err(error.into())
+            }
         }
     }
 }
@@ -77,7 +96,9 @@ async fn release(app: &App, session: &Session) {
 fn ids(app: &App) -> Ids {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut random = rand::rng();
-    let suffix: String = (0..6).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect();
+    let suffix: String = (0..6)
+        .map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]))
+        .collect();
     Ids {
         name: format!("debug-session-{suffix}"),
         namespace: app.settings.namespace.clone(),
@@ -88,11 +109,20 @@ fn ids(app: &App) -> Ids {
 fn events(session: &Session, who: &Authenticated, at: jiff::Timestamp) -> Vec<AuditEvent> {
     let event = |action| {
         let object = ObjectRef::new("DebugSession", Some(&session.namespace), &session.name);
-        AuditEvent::new(at, Actor::Person(who.caller.identity.clone()), action, object, Outcome::Done)
-            .with("template", &session.spec.template_ref)
-            .with("cluster", &session.spec.cluster)
-            .with("digest", &session.snapshot.digest)
-            .from(Some(who.origin.request_id.clone()), who.origin.address.clone())
+        AuditEvent::new(
+            at,
+            Actor::Person(who.caller.identity.clone()),
+            action,
+            object,
+            Outcome::Done,
+        )
+        .with("template", &session.spec.template_ref)
+        .with("cluster", &session.spec.cluster)
+        .with("digest", &session.snapshot.digest)
+        .from(
+            Some(who.origin.request_id.clone()),
+            who.origin.address.clone(),
+        )
     };
     let mut events = vec![event(Action::Requested)];
     if session.state.name() == StateName::Active {
@@ -109,6 +139,9 @@ impl From<NotAllowed> for ApiError {
 
 impl From<Violation> for ApiError {
     fn from(violation: Violation) -> Self {
-        Self::Refused(Refusal { class: violation.class, violations: vec![violation] })
+        Self::Refused(Refusal {
+            class: violation.class,
+            violations: vec![violation],
+        })
     }
 }

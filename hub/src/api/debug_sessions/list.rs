@@ -26,13 +26,41 @@ const MAX_LIMIT: usize = 500;
 
 /// What the query may say.
 pub const QUERY: &[Query] = &[
-    Query { name: "cluster", kind: QueryKind::Text, about: "Only on this cluster" },
-    Query { name: "state", kind: QueryKind::Texts, about: "Only in one of these states, in any case; also comma-separated" },
-    Query { name: "user", kind: QueryKind::Text, about: "Only asked for by this person" },
-    Query { name: "template", kind: QueryKind::Text, about: "Only made from this template" },
-    Query { name: "mine", kind: QueryKind::YesNo, about: "Only asked for by the caller" },
-    Query { name: "limit", kind: QueryKind::Number, about: "Sessions on a page: 1 to 500, 100 where absent" },
-    Query { name: "continue", kind: QueryKind::Text, about: "Where the page starts, from the page before" },
+    Query {
+        name: "cluster",
+        kind: QueryKind::Text,
+        about: "Only on this cluster",
+    },
+    Query {
+        name: "state",
+        kind: QueryKind::Texts,
+        about: "Only in one of these states, in any case; also comma-separated",
+    },
+    Query {
+        name: "user",
+        kind: QueryKind::Text,
+        about: "Only asked for by this person",
+    },
+    Query {
+        name: "template",
+        kind: QueryKind::Text,
+        about: "Only made from this template",
+    },
+    Query {
+        name: "mine",
+        kind: QueryKind::YesNo,
+        about: "Only asked for by the caller",
+    },
+    Query {
+        name: "limit",
+        kind: QueryKind::Number,
+        about: "Sessions on a page: 1 to 500, 100 where absent",
+    },
+    Query {
+        name: "continue",
+        kind: QueryKind::Text,
+        about: "Where the page starts, from the page before",
+    },
 ];
 
 /// Newest first: the later creation sorts first, then the name.
@@ -62,7 +90,9 @@ pub async fn handle(
         let stored = app.store.list(next.clone()).await?;
         for object in stored.objects {
             let session = read(object)?;
-            if !asked.wants(&session, &caller) || judge(Action::See, &session, &caller) != Decision::Allow {
+            if !asked.wants(&session, &caller)
+                || judge(Action::See, &session, &caller) != Decision::Allow
+            {
                 continue;
             }
             total += 1;
@@ -84,13 +114,24 @@ pub async fn handle(
     if more {
         page.pop_last();
     }
-    let continue_ = if more { page.last_key_value().map(|(place, _)| token(place)) } else { None };
-    Ok(Json(DebugSessionList { sessions: page.values().map(|s| summary(s, &caller)).collect(), total, continue_ }))
+    let continue_ = if more {
+        page.last_key_value().map(|(place, _)| token(place))
+    } else {
+        None
+    };
+    Ok(Json(DebugSessionList {
+        sessions: page.values().map(|s| summary(s, &caller)).collect(),
+        total,
+        continue_,
+    }))
 }
 
 fn read(object: Object) -> Result<Session, ApiError> {
     let key = object.key.clone();
-    Ok(read_session(&key, &typed::decode::<DebugSession>(object)?.object)?)
+    Ok(read_session(
+        &key,
+        &typed::decode::<DebugSession>(object)?.object,
+    )?)
 }
 
 impl Asked {
@@ -121,7 +162,8 @@ impl Asked {
     }
 
     fn wants(&self, session: &Session, caller: &Caller) -> bool {
-        let same = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
+        let same =
+            |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
         same(&self.cluster, &session.spec.cluster)
             && same(&self.template, &session.spec.template_ref)
             && same(&self.user, &session.requester.name)
@@ -131,13 +173,22 @@ impl Asked {
 }
 
 fn parse_states(value: &str) -> Result<Vec<StateName>, ApiError> {
-    let words = value.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let words = value
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty());
     words
         .map(|word| {
-            StateName::ALL.into_iter().find(|state| state.as_str().eq_ignore_ascii_case(word)).ok_or_else(|| {
-                let known: Vec<&str> = StateName::ALL.iter().map(|s| s.as_str()).collect();
-                ApiError::malformed("state", format!("{word:?} is not a state; there are {}", known.join(", ")))
-            })
+            StateName::ALL
+                .into_iter()
+                .find(|state| state.as_str().eq_ignore_ascii_case(word))
+                .ok_or_else(|| {
+                    let known: Vec<&str> = StateName::ALL.iter().map(|s| s.as_str()).collect();
+                    ApiError::malformed(
+                        "state",
+                        format!("{word:?} is not a state; there are {}", known.join(", ")),
+                    )
+                })
         })
         .collect()
 }
@@ -146,14 +197,20 @@ fn parse_yes_no(value: &str) -> Result<bool, ApiError> {
     match value {
         "true" => Ok(true),
         "false" => Ok(false),
-        other => Err(ApiError::malformed("mine", format!("{other:?} is neither true nor false"))),
+        other => Err(ApiError::malformed(
+            "mine",
+            format!("{other:?} is neither true nor false"),
+        )),
     }
 }
 
 fn parse_limit(value: &str) -> Result<usize, ApiError> {
     match value.parse() {
         Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
-        _ => Err(ApiError::malformed("limit", format!("{value:?} is not a number from 1 to {MAX_LIMIT}"))),
+        _ => Err(ApiError::malformed(
+            "limit",
+            format!("{value:?} is not a number from 1 to {MAX_LIMIT}"),
+        )),
     }
 }
 
@@ -167,7 +224,8 @@ fn parse_token(value: &str) -> Result<Place, ApiError> {
         let (at, name) = text.split_once('|')?;
         Some((std::cmp::Reverse(at.parse().ok()?), name.to_owned()))
     };
-    place().ok_or_else(|| ApiError::malformed("continue", "is not what a page before this one gave"))
+    place()
+        .ok_or_else(|| ApiError::malformed("continue", "is not what a page before this one gave"))
 }
 
 fn summary(session: &Session, caller: &Caller) -> Summary {
@@ -198,17 +256,36 @@ mod tests {
 
     #[test]
     fn filters_are_read_strictly_and_unknown_ones_ignored() {
-        let asked = Asked::parse("state=active,FAILED&state=pendingApproval&limit=5&mine=true&x=y").ok().unwrap();
-        assert_eq!(asked.states, [StateName::Active, StateName::Failed, StateName::PendingApproval]);
+        let asked = Asked::parse("state=active,FAILED&state=pendingApproval&limit=5&mine=true&x=y")
+            .ok()
+            .unwrap();
+        assert_eq!(
+            asked.states,
+            [
+                StateName::Active,
+                StateName::Failed,
+                StateName::PendingApproval
+            ]
+        );
         assert_eq!((asked.limit, asked.mine), (5, true));
-        for bad in ["state=Foo", "limit=0", "limit=501", "limit=x", "mine=1", "continue=!"] {
+        for bad in [
+            "state=Foo",
+            "limit=0",
+            "limit=501",
+            "limit=x",
+            "mine=1",
+            "continue=!",
+        ] {
             assert!(Asked::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_page_token_survives_the_way() {
-        let place = (std::cmp::Reverse("2026-01-02T03:04:05.678Z".parse().unwrap()), "debug-session-abc123".to_owned());
+        let place = (
+            std::cmp::Reverse("2026-01-02T03:04:05.678Z".parse().unwrap()),
+            "debug-session-abc123".to_owned(),
+        );
         assert_eq!(parse_token(&token(&place)).ok().unwrap(), place);
     }
 }

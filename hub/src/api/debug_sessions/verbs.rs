@@ -8,7 +8,9 @@ use axum::extract::{Path, State};
 use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
 use breakglass_hub_core::lifecycle::{Command, Declined, StillOffered, perform};
 use breakglass_hub_core::session::{InvitedRole, Session, StateName};
-use breakglass_protocol::api::debug_session::{DebugSessionView, Decide, Invite, Join, JoinRole, NoFields};
+use breakglass_protocol::api::debug_session::{
+    DebugSessionView, Decide, Invite, Join, JoinRole, NoFields,
+};
 
 use crate::api::body::{JsonBody, OptionalBody};
 use crate::api::caller::Authenticated;
@@ -41,7 +43,16 @@ pub async fn invite(
     Path(name): Path<String>,
     JsonBody(Invite { users, role }): JsonBody<Invite>,
 ) -> Answer {
-    run(&app, &who, &name, Command::Invite { users, role: role.map(invited) }).await
+    run(
+        &app,
+        &who,
+        &name,
+        Command::Invite {
+            users,
+            role: role.map(invited),
+        },
+    )
+    .await
 }
 
 pub async fn join(
@@ -50,7 +61,15 @@ pub async fn join(
     Path(name): Path<String>,
     OptionalBody(Join { role }): OptionalBody<Join>,
 ) -> Answer {
-    run(&app, &who, &name, Command::Join { role: role.map(invited) }).await
+    run(
+        &app,
+        &who,
+        &name,
+        Command::Join {
+            role: role.map(invited),
+        },
+    )
+    .await
 }
 
 pub async fn leave(
@@ -118,12 +137,18 @@ fn events(
     let person = || Actor::Person(who.caller.identity.clone());
     let event = |action| {
         let object = ObjectRef::new("DebugSession", Some(&session.namespace), &session.name);
-        AuditEvent::new(at, person(), action, object, Outcome::Done)
-            .from(Some(who.origin.request_id.clone()), who.origin.address.clone())
+        AuditEvent::new(at, person(), action, object, Outcome::Done).from(
+            Some(who.origin.request_id.clone()),
+            who.origin.address.clone(),
+        )
     };
     let mut events = vec![match command {
-        Command::Approve { reason } => event(Action::Approved).with("reason", reason.clone().unwrap_or_default()),
-        Command::Reject { reason } => event(Action::Rejected).with("reason", reason.clone().unwrap_or_default()),
+        Command::Approve { reason } => {
+            event(Action::Approved).with("reason", reason.clone().unwrap_or_default())
+        }
+        Command::Reject { reason } => {
+            event(Action::Rejected).with("reason", reason.clone().unwrap_or_default())
+        }
         Command::Join { .. } => event(Action::Joined),
         Command::Leave => event(Action::Left),
         Command::Invite { users, .. } => event(Action::Invited).with("users", users.join(",")),

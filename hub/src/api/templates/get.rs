@@ -22,7 +22,9 @@ pub async fn handle(
 ) -> Result<Json<Template>, ApiError> {
     let missing = || ApiError::NotFound(format!("debug session template {name:?}"));
     let key = Key::cluster_scoped(ObjectKind::DebugSessionTemplate, &name);
-    let found = typed::get::<DebugSessionTemplate>(app.store.as_ref(), key).await?.ok_or_else(missing)?;
+    let found = typed::get::<DebugSessionTemplate>(app.store.as_ref(), key)
+        .await?
+        .ok_or_else(missing)?;
     let (clusters, _) = typed::list_all::<Cluster>(app.store.as_ref()).await?;
     let clusters: Vec<Cluster> = clusters.into_iter().map(|found| found.object).collect();
     if is_known_to(&found.object, &caller) {

@@ -23,7 +23,11 @@ pub const QUERY: &[Query] = &[
         kind: QueryKind::YesNo,
         about: "Also templates that the caller can request on no cluster now",
     },
-    Query { name: "includeHidden", kind: QueryKind::YesNo, about: "Also hidden templates; admins only" },
+    Query {
+        name: "includeHidden",
+        kind: QueryKind::YesNo,
+        about: "Also hidden templates; admins only",
+    },
 ];
 
 /// Higher priority first, then by name.
@@ -42,7 +46,8 @@ pub async fn handle(
         .map(|found| super::shown(&found.object, &clusters, &caller))
         .collect();
     templates.sort_by(|a, b| {
-        (Reverse(a.priority.unwrap_or(0)), &a.name).cmp(&(Reverse(b.priority.unwrap_or(0)), &b.name))
+        (Reverse(a.priority.unwrap_or(0)), &a.name)
+            .cmp(&(Reverse(b.priority.unwrap_or(0)), &b.name))
     });
     let total = templates.len();
     Ok(Json(TemplateList { templates, total }))
@@ -64,6 +69,9 @@ fn yes_no(field: &str, value: &str) -> Result<bool, ApiError> {
     match value {
         "true" => Ok(true),
         "false" => Ok(false),
-        other => Err(ApiError::malformed(field, format!("{other:?} is neither true nor false"))),
+        other => Err(ApiError::malformed(
+            field,
+            format!("{other:?} is neither true nor false"),
+        )),
     }
 }

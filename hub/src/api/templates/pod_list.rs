@@ -28,7 +28,10 @@ fn summary(template: DebugPodTemplate) -> PodTemplateSummary {
     PodTemplateSummary {
         display_name: template.spec.display_name.unwrap_or_else(|| name.clone()),
         description: template.spec.description,
-        containers: template.spec.template.map_or(0, |pod| pod.spec.containers.len()),
+        containers: template
+            .spec
+            .template
+            .map_or(0, |pod| pod.spec.containers.len()),
         name,
     }
 }
