@@ -127,9 +127,11 @@ impl Target {
 
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
-            None => write!(f, "{} {}", self.kind, self.name),
+        match (&self.namespace, self.name.as_str()) {
+            (Some(namespace), "") => write!(f, "{}s in namespace {namespace}", self.kind),
+            (Some(namespace), name) => write!(f, "{} {namespace}/{name}", self.kind),
+            (None, "") => write!(f, "{}s", self.kind),
+            (None, name) => write!(f, "{} {name}", self.kind),
         }
     }
 }

@@ -212,6 +212,7 @@ impl EventLoop {
             self.parts.link.poll_timeout(),
             self.wakes.first().map(|(at, _)| *at),
             (!self.unreported.is_empty()).then_some(self.reports_from),
+            self.memory_due(),
         ]
         .into_iter()
         .flatten()

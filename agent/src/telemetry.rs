@@ -29,7 +29,8 @@ const HEADER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 /// # Errors
 /// If `filter` is not in the syntax of `RUST_LOG`.
 pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)
+    // Its lines say again, without the subject, what this program tells about failed calls.
+    let filter = EnvFilter::try_new(format!("kube_client=off,{filter}"))
         .map_err(|e| anyhow::anyhow!("--log (BREAKGLASS_LOG) {filter:?}: {e}"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter);
     match format {

@@ -30,7 +30,7 @@ impl EventLoop {
         let now = self.now();
         match done {
             Done::Step { uid, step, result } => self.handle_step(&uid, &step, result, now),
-            Done::Memory { version, result } => self.handle_memory_saved(version, result, now),
+            Done::Memory { version, result } => self.handle_memory_saved(version, result),
             Done::Forgotten { uid, result } => self.handle_forgotten(&uid, result),
             Done::Identity { identity, result } => self.handle_identity_saved(*identity, result),
             Done::Trouble { uid, trouble } => {

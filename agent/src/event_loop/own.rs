@@ -160,12 +160,13 @@ impl EventLoop {
         }
     }
 
-    pub(super) fn handle_memory_saved(
-        &mut self,
-        version: u64,
-        result: Result<(), JournalError>,
-        now: Now,
-    ) {
+    /// When that wants to be written, if it does.
+    pub(super) fn memory_due(&self) -> Option<Duration> {
+        let is_due = !self.memory_in_flight && self.parts.holdings.unsaved_memory().is_some();
+        is_due.then_some(self.memory_from)
+    }
+
+    pub(super) fn handle_memory_saved(&mut self, version: u64, result: Result<(), JournalError>) {
         self.memory_in_flight = false;
         match result {
             Ok(()) => {
@@ -174,7 +175,6 @@ impl EventLoop {
             }
             Err(error) => {
                 tracing::warn!(%error, "what is remembered beside the grants could not be stored");
-                self.next_tick = self.next_tick.min(now.monotonic + MEMORY_INTERVAL);
             }
         }
     }

@@ -138,6 +138,7 @@ impl Performer {
         version: u64,
         sealed: Result<Sealed, JournalError>,
     ) -> Done {
+        let _call = self.calls.acquire().await;
         let result = match sealed {
             Ok(sealed) => self.journal.save(sealed).await,
             Err(error) => Err(error),
@@ -162,6 +163,7 @@ impl Performer {
     }
 
     pub(super) async fn forget(self, uid: GrantUid) -> Done {
+        let _call = self.calls.acquire().await;
         let result = self.journal.forget(&uid).await;
         Done::Forgotten { uid, result }
     }
