@@ -27,7 +27,9 @@ pub fn start(app: &Arc<App>, jobs: &mut JoinSet<Result<&'static str, ServeError>
     let (deadlines, ledgers, clusters) = (app.clone(), app.clone(), app.clone());
     jobs.spawn(async move {
         let stop = deadlines.shutdown.clone();
-        stop.run_until_cancelled(deadlines::run(&deadlines)).await;
+        // Boxed: its future holds a session through several awaits and is large.
+        stop.run_until_cancelled(Box::pin(deadlines::run(&deadlines)))
+            .await;
         Ok("deadlines")
     });
     jobs.spawn(async move {

@@ -49,17 +49,7 @@ impl StateFolder {
             .recursive(true)
             .mode(MODE)
             .create(path)
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-                    StateError::NotAFolder {
-                        path: path.to_owned(),
-                    }
-                }
-                _ => StateError::Create {
-                    path: path.to_owned(),
-                    source,
-                },
-            })?;
+            .map_err(|source| refused(path, source))?;
         close_to_others(path)?;
         Ok(Self {
             path: path.to_owned(),
@@ -77,6 +67,16 @@ impl StateFolder {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.path.join("hub.db")
+    }
+}
+
+fn refused(path: &Path, source: io::Error) -> StateError {
+    let path = path.to_owned();
+    let in_the_way = [io::ErrorKind::AlreadyExists, io::ErrorKind::NotADirectory];
+    if in_the_way.contains(&source.kind()) {
+        StateError::NotAFolder { path }
+    } else {
+        StateError::Create { path, source }
     }
 }
 

@@ -1,10 +1,11 @@
-//! The templates folder (D22): what is in it belongs to its files. Every second the whole folder is read; where it or the
-//! stored catalogue changed, both are compared and the difference is written. So no edit is lost that was made while
-//! another was being taken in, and what a crash left half done is done at the next look.
+//! The templates folder (D22): what is in it belongs to its files. Every second the whole folder is read; a file counts
+//! when it said the same at two looks. Where the folder or the stored catalogue changed, both are compared and the
+//! difference is written. So no edit is lost that was made while another was being taken in, no half-written file is
+//! believed, and what a crash left half done is done at the next look.
 //!
 //! * A document that cannot be used is refused alone, with file, line and path, logged once, and shown to admins; if an
 //!   earlier version of it was good, that one stays in use and its condition `Ready` says so.
-//! * A file that is gone takes its objects with it, at the second look that misses it.
+//! * A file that is gone takes its objects with it; a folder that cannot be read takes nothing.
 //! * Conditions of objects that came through the API are kept right here too: references dangle for them as well.
 
 mod condition;
@@ -12,6 +13,7 @@ mod document;
 mod folder;
 mod plan;
 pub mod refusals;
+mod settling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,14 +22,20 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::store::{
-    CommitError, ListQuery, Object, ObjectKind, Owner, StoreError, Watch, WatchError, WatchFrom,
+    Commit, CommitError, ListQuery, Object, ObjectKind, Owner, StoreError, Watch, WatchError,
+    WatchFrom, Write,
 };
-use folder::FileContent;
+use folder::Contents;
 use plan::{FileDocuments, Folder, Plan};
 use refusals::TemplateRefusal;
+use settling::Settling;
 
 /// How often the folder is looked at. Reading it costs some milliseconds at most (see `folder`).
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Pause between looks at start: far longer than writing a file takes.
+const BETWEEN_LOOKS_AT_START: Duration = Duration::from_millis(50);
+/// A file that is still being written after that many looks (2 s) is left for later.
+const LOOKS_AT_START: u32 = 40;
 /// The kinds that may come from files. Sessions come from the API only (S19), clusters from their registration.
 const KINDS: [ObjectKind; 4] = [
     ObjectKind::DebugPodTemplate,
@@ -40,17 +48,29 @@ const KINDS: [ObjectKind; 4] = [
 pub struct Follower {
     app: Arc<App>,
     folder: Option<PathBuf>,
-    /// What each file said when it was last decoded.
-    decoded: BTreeMap<String, (FileContent, FileDocuments)>,
-    /// Owning files that the look before did not find.
-    missing: BTreeSet<String>,
+    settling: Settling,
+    /// What each file said when it was last taken in.
+    decoded: BTreeMap<String, FileDocuments>,
+    /// Files that changed at the last look.
+    moving: BTreeSet<String>,
+    /// Why the folder could not be read at the last look.
+    refusal: Option<TemplateRefusal>,
+}
+
+/// What a look found in the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// There is no folder, it cannot be read, or it was seen only once.
+    Nothing,
+    AsBefore,
+    News,
 }
 
 /// Whether a look left something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Look {
     Settled,
-    /// A write lost against another writer, or a file is missing for the first time.
+    /// A write lost against another writer.
     Again,
 }
 
@@ -60,18 +80,29 @@ impl Follower {
         Self {
             app,
             folder,
+            settling: Settling::default(),
             decoded: BTreeMap::new(),
-            missing: BTreeSet::new(),
+            moving: BTreeSet::new(),
+            refusal: None,
         }
     }
 
-    /// Looks at the folder once and takes in what it says. Done before the hub serves anybody, so that the first request
-    /// meets the whole catalogue.
+    /// Looks at the folder until it holds still, and takes in what it says. Done before the hub serves anybody, so that
+    /// the first request meets the whole catalogue.
     ///
     /// # Errors
     /// If the store cannot be read. Refused documents are no error here; see [`App::template_errors`].
     pub async fn load(&mut self) -> Result<(), StoreError> {
-        self.look(Reason::Asked).await.map(|_| ())
+        // The first look settles nothing, so that at least two are taken.
+        for look in 0..LOOKS_AT_START {
+            self.look(Reason::Asked).await?;
+            if look > 0 && self.moving.is_empty() {
+                break;
+            }
+            // Of a disk's writers, not of the rules: so by the machine's clock.
+            tokio::time::sleep(BETWEEN_LOOKS_AT_START).await;
+        }
+        Ok(())
     }
 
     /// Follows the folder and the stored catalogue until the hub stops.
@@ -132,38 +163,35 @@ impl Follower {
     }
 
     async fn look(&mut self, reason: Reason) -> Result<Look, StoreError> {
-        let read = self.read_folder().await;
-        let changed = match &read {
-            Some(Ok(contents)) => self.decode(contents).await,
-            Some(Err(_)) | None => Changed::No,
+        let (known, refusal) = match self.read_folder().await {
+            Some(Ok(contents)) => (self.take_in(contents).await, None),
+            Some(Err(refusal)) => (Known::Nothing, Some(refusal)),
+            None => (Known::Nothing, None),
         };
-        if reason == Reason::Clock && changed == Changed::No && !matches!(read, Some(Err(_))) {
+        let before = std::mem::replace(&mut self.refusal, refusal);
+        // A folder that became readable, or unreadable, is news too: what is told of it changes.
+        let is_news = known == Known::News || before != self.refusal;
+        if reason == Reason::Clock && !is_news {
             return Ok(Look::Settled);
         }
         let stored = self.stored().await?;
-        let folder = matches!(read, Some(Ok(_))).then(|| self.as_folder(&stored));
+        let folder = match known {
+            Known::News | Known::AsBefore => Some(self.as_folder()),
+            Known::Nothing => None,
+        };
         let mut plan = plan::plan(folder.as_ref(), &stored, self.app.now().wall, &mut || {
             uuid::Uuid::new_v4().to_string()
         });
-        if let Some(Err(refusal)) = read {
-            // Nothing is known of the files: what was wrong with them before still stands.
-            plan.refusals.extend(self.app.template_errors());
-            plan.refusals.insert(refusal);
-        }
-        let look = match folder {
-            Some(folder) if !folder.just_missing.is_empty() => Look::Again,
-            Some(_) | None => Look::Settled,
-        };
-        let carried_out = self.carry_out(plan).await?;
-        Ok(if carried_out == Look::Again {
-            Look::Again
-        } else {
-            look
-        })
+        // Where nothing is known of a file, what was wrong with it before still stands.
+        let standing = self.app.template_errors().into_iter();
+        plan.refusals
+            .extend(standing.filter(|told| folder.is_none() || self.moving.contains(&told.file)));
+        plan.refusals.extend(self.refusal.clone());
+        self.carry_out(plan).await
     }
 
     /// What is in the folder; `None` if the hub has none.
-    async fn read_folder(&self) -> Option<Result<folder::Contents, TemplateRefusal>> {
+    async fn read_folder(&self) -> Option<Result<Contents, TemplateRefusal>> {
         let path = self.folder.clone()?;
         let read = tokio::task::spawn_blocking(move || folder::read(&path)).await;
         let refusal = |message: String| TemplateRefusal {
@@ -180,62 +208,47 @@ impl Follower {
         })
     }
 
-    /// Decodes the files that say something else than before.
-    async fn decode(&mut self, contents: &folder::Contents) -> Changed {
-        let before = self.decoded.len();
-        self.decoded.retain(|file, _| contents.contains_key(file));
-        let mut changed = if self.decoded.len() == before {
-            Changed::No
-        } else {
-            Changed::Yes
+    /// Decodes the files that by now say something else than before.
+    async fn take_in(&mut self, contents: Contents) -> Known {
+        let Some(found) = self.settling.look(contents) else {
+            return Known::Nothing;
         };
-        for (file, content) in contents {
-            if self
-                .decoded
-                .get(file)
-                .is_some_and(|(known, _)| known == content)
-            {
-                continue;
-            }
-            changed = Changed::Yes;
-            let (name, text) = (file.clone(), content.clone());
-            let namespace = self.app.settings.namespace.clone();
+        // What was passed over while its file moved is looked at when it holds still, changed or not.
+        let moved = found.moving != self.moving;
+        let is_news = moved || !found.changed.is_empty() || !found.gone.is_empty();
+        self.moving = found.moving;
+        for file in &found.gone {
+            self.decoded.remove(file);
+        }
+        for (file, content) in found.changed {
+            let (name, namespace) = (file.clone(), self.app.settings.namespace.clone());
             let decoded =
-                tokio::task::spawn_blocking(move || document::read(&name, &text, &namespace)).await;
-            match decoded {
+                tokio::task::spawn_blocking(move || document::read(&name, &content, &namespace));
+            match decoded.await {
                 Ok(documents) => {
-                    self.decoded
-                        .insert(file.clone(), (content.clone(), documents));
+                    self.decoded.insert(file, documents);
                 }
-                Err(error) => tracing::error!(%file, %error, "decoding stopped; trying again"),
+                // Only a panic: the last good version stays, as for any file that cannot be used.
+                Err(error) => tracing::error!(%file, %error, "decoding was aborted"),
             }
         }
-        changed
+        if is_news {
+            Known::News
+        } else {
+            Known::AsBefore
+        }
     }
 
-    fn as_folder(&mut self, stored: &[Object]) -> Folder {
-        let owning: BTreeSet<&String> = stored
-            .iter()
-            .filter_map(|object| match &object.owner {
-                Owner::File(file) => Some(file),
-                Owner::Hub => None,
-            })
-            .collect();
-        let missing: BTreeSet<String> = owning
-            .into_iter()
-            .filter(|file| !self.decoded.contains_key(*file))
-            .cloned()
-            .collect();
-        let just_missing = missing.difference(&self.missing).cloned().collect();
-        self.missing = missing;
-        let files = self
-            .decoded
-            .iter()
-            .map(|(file, (_, documents))| (file.clone(), documents.clone()))
-            .collect();
+    fn as_folder(&self) -> Folder {
+        let still = |file: &str| !self.moving.contains(file);
         Folder {
-            files,
-            just_missing,
+            files: self
+                .decoded
+                .iter()
+                .filter(|(file, _)| still(file))
+                .map(|(file, documents)| (file.clone(), documents.clone()))
+                .collect(),
+            unsettled: self.moving.clone(),
         }
     }
 
@@ -260,10 +273,10 @@ impl Follower {
         let mut refusals = plan.refusals;
         for commit in plan.commits {
             let key = commit.key.clone();
-            let file = owning_file(&commit);
+            let (file, what) = told(&commit);
             match self.app.store.commit(commit).await {
                 Ok(committed) => {
-                    tracing::info!(object = %key, version = %committed.version, "taken in from the templates folder");
+                    tracing::info!(object = %key, version = %committed.version, "{what}");
                 }
                 // Decided again at the next look, on what is there then.
                 Err(CommitError::Conflict { .. }) => look = Look::Again,
@@ -302,26 +315,21 @@ enum Reason {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Changed {
-    Yes,
-    No,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stored {
     Changed,
     AsBefore,
 }
 
-fn owning_file(commit: &crate::store::Commit) -> String {
+/// Which file a write comes from, and what to tell of it.
+fn told(commit: &Commit) -> (String, &'static str) {
     match &commit.change {
-        crate::store::Write::Put {
+        Write::Put {
             owner: Owner::File(file),
             ..
-        } => file.clone(),
-        crate::store::Write::Put {
+        } => (file.clone(), "taken in from the templates folder"),
+        Write::Put {
             owner: Owner::Hub, ..
-        }
-        | crate::store::Write::Delete => ".".to_owned(),
+        } => (".".to_owned(), "its condition Ready was brought up to date"),
+        Write::Delete => (".".to_owned(), "removed: its file no longer defines it"),
     }
 }

@@ -34,17 +34,17 @@ impl App {
         mut decide: impl FnMut(Session, Now) -> Result<(Session, Vec<AuditEvent>), E> + Send,
     ) -> Result<Session, UpdateError<E>> {
         let key = self.session_key(name);
-        let written = self
-            .update(&key, |stored: DebugSession, now| {
-                let session = read_session(&key, &stored).map_err(Inner::Store)?;
-                let (session, events) = decide(session, now).map_err(Inner::Refused)?;
-                Ok(Change {
-                    object: DebugSession::from(&session),
-                    events,
-                })
+        // Boxed: it holds several sessions through its awaits, and many callers hold this one through theirs.
+        let written = Box::pin(self.update(&key, |stored: DebugSession, now| {
+            let session = read_session(&key, &stored).map_err(Inner::Store)?;
+            let (session, events) = decide(session, now).map_err(Inner::Refused)?;
+            Ok(Change {
+                object: DebugSession::from(&session),
+                events,
             })
-            .await
-            .map_err(UpdateError::flatten)?;
+        }))
+        .await
+        .map_err(UpdateError::flatten)?;
         let session = read_session(&key, &written.object)?;
         if session.state.end().is_some() {
             self.give_back(&session).await;

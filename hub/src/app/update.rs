@@ -78,8 +78,8 @@ impl App {
         object: T,
         events: Vec<AuditEvent>,
     ) -> Result<Versioned<T>, CommitError> {
-        self.commit(key, Change { object, events }, Owner::Hub, Expected::Absent)
-            .await
+        let change = Change { object, events };
+        Box::pin(self.commit(key, change, Owner::Hub, Expected::Absent)).await
     }
 
     /// Writes one object as its writer expects the store to be.

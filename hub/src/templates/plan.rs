@@ -44,8 +44,8 @@ pub(super) struct FileDocuments {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Folder {
     pub(super) files: BTreeMap<String, FileDocuments>,
-    /// Files that are missing for the first time: an editor may be in the middle of replacing them.
-    pub(super) just_missing: BTreeSet<String>,
+    /// Files that are being written: not among `files`, and nothing becomes of what they own.
+    pub(super) unsettled: BTreeSet<String>,
 }
 
 /// What to do.
@@ -125,9 +125,14 @@ fn wanted<'a>(
     let mut wanted = BTreeMap::new();
     for (key, documents) in claims {
         let owner = stored.get(key).map(|object| &object.owner);
-        if owner == Some(&Owner::Hub) {
-            refusals.extend(documents.iter().map(|document| of_the_api(document)));
-            continue;
+        match owner {
+            Some(Owner::Hub) => {
+                refusals.extend(documents.iter().map(|document| of_the_api(document)));
+                continue;
+            }
+            // Whether it still defines the object is not known yet.
+            Some(Owner::File(file)) if folder.unsettled.contains(file) => continue,
+            Some(Owner::File(_)) | None => {}
         }
         let owned = documents.iter().position(
             |document| matches!(owner, Some(Owner::File(file)) if *file == document.file),
@@ -197,7 +202,7 @@ fn fate_of_unwanted<'a>(folder: Option<&'a Folder>, key: &Key, owner: &Owner) ->
         return Fate::Stays;
     };
     let Some(file) = folder.files.get(name) else {
-        return if folder.just_missing.contains(name) {
+        return if folder.unsettled.contains(name) {
             Fate::Stays
         } else {
             Fate::Remove

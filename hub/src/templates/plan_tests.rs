@@ -177,14 +177,14 @@ fn a_document_taken_out_of_a_file_removes_its_object_even_beside_a_broken_one() 
 }
 
 #[test]
-fn d22_a_removed_file_removes_but_not_while_it_is_just_missing() {
+fn d22_a_removed_file_removes_but_not_while_it_is_unsettled() {
     let mut world = World::default();
     world.file("a.yaml", vec![pod("p")], vec![]);
     world.run();
     world.folder.files.clear();
-    world.folder.just_missing.insert("a.yaml".to_owned());
+    world.folder.unsettled.insert("a.yaml".to_owned());
     assert_eq!(world.run(), 0);
-    world.folder.just_missing.clear();
+    world.folder.unsettled.clear();
     assert_eq!(world.run(), 1);
     assert!(world.stored.is_empty());
 }
@@ -217,6 +217,18 @@ fn of_two_files_with_one_object_the_first_stays_and_both_are_named() {
     assert_eq!(world.run(), 1, "now a.yaml is the only one");
     assert_eq!(world.object("p").owner, Owner::File("a.yaml".to_owned()));
     assert!(world.refusals.is_empty());
+}
+
+#[test]
+fn while_a_file_is_being_written_nothing_becomes_of_what_it_owns() {
+    let mut world = World::default();
+    world.file("a.yaml", vec![pod("p")], vec![]);
+    world.run();
+    world.folder.files.remove("a.yaml");
+    world.folder.unsettled.insert("a.yaml".to_owned());
+    world.file("b.yaml", vec![pod("p")], vec![]);
+    assert_eq!(world.run(), 0);
+    assert_eq!(world.object("p").owner, Owner::File("a.yaml".to_owned()));
 }
 
 #[test]

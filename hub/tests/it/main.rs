@@ -9,5 +9,8 @@
 )]
 
 mod agents;
+mod folder;
 mod harness;
+mod jobs;
 mod rest;
+mod serving;

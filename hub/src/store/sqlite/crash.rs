@@ -32,7 +32,7 @@ async fn child_that_writes_until_it_is_killed() {
         writers.spawn(async move {
             for count in 0.. {
                 let name = format!("{}-{writer}-{count}", std::process::id());
-                write(&*store, &name).await;
+                write(&store, &name).await;
                 // One write call per line: lines of several tasks do not mix.
                 let line = format!("done {name}\n");
                 std::io::stdout().write_all(line.as_bytes()).unwrap();
@@ -108,7 +108,7 @@ fn kill_after(mut child: Child, enough: usize) -> Vec<String> {
         answered.extend(line.split_once("done ").map(|(_, name)| name.to_owned()));
         answered.len()
     };
-    while let Some(line) = lines.next() {
+    for line in lines.by_ref() {
         if take(line) >= enough {
             break;
         }

@@ -1,0 +1,193 @@
+//! What time does, with no agent connected at all: the hub's own view of the clock is enough.
+
+use std::time::Duration;
+
+use breakglass_hub::app::Change;
+use breakglass_hub::jobs;
+use breakglass_hub::store::typed;
+use breakglass_hub::store::{Key, ObjectKind};
+use breakglass_hub_core::audit::Action;
+use breakglass_hub_core::ledger::Ledger;
+use breakglass_hub_core::session::{Session, StateName};
+use breakglass_protocol::ids::GrantUid;
+use breakglass_protocol::kinds::cluster::Cluster;
+use tokio::task::JoinSet;
+
+use crate::harness::TestHub;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn state(hub: &TestHub, session: &str) -> Option<StateName> {
+    let session: Option<Session> = hub.app.session(session).await.unwrap();
+    session.map(|session| session.state.name())
+}
+
+async fn until_state(hub: &TestHub, session: &str, wanted: StateName) {
+    let what = format!("{session} to be {wanted}");
+    hub.until(&what, || async {
+        state(hub, session).await == Some(wanted)
+    })
+    .await;
+}
+
+async fn actions(hub: &TestHub, session: &str) -> Vec<Action> {
+    let events = hub.recorded().await;
+    events
+        .into_iter()
+        .filter(|event| event.object.name == session)
+        .map(|event| event.action)
+        .collect()
+}
+
+async fn open_places(hub: &TestHub, template: &str) -> usize {
+    let key = Key::cluster_scoped(ObjectKind::Ledger, template);
+    let ledger = typed::get::<Ledger>(hub.app.store.as_ref(), key)
+        .await
+        .unwrap();
+    ledger.map_or(0, |stored| stored.object.open.len())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_expires_on_time_while_its_agent_is_away() {
+    let hub = TestHub::start().await;
+    let session = hub.alice().asks_for("few-debug").await;
+    assert_eq!(state(&hub, &session).await, Some(StateName::Active));
+    assert_eq!(open_places(&hub, "few-debug").await, 1);
+    hub.clock.advance(HOUR - Duration::from_secs(2));
+    assert_eq!(state(&hub, &session).await, Some(StateName::Active));
+    hub.clock.advance(Duration::from_secs(2));
+    until_state(&hub, &session, StateName::Expired).await;
+    hub.until("the place", || async {
+        open_places(&hub, "few-debug").await == 0
+    })
+    .await;
+    assert!(actions(&hub, &session).await.ends_with(&[Action::Expired]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_due_while_the_hub_was_down_is_done_at_start() {
+    let hub = TestHub::start().await;
+    let session = hub.alice().asks_for("quick-debug").await;
+    hub.clock.advance(HOUR - Duration::from_secs(1));
+    let hub = {
+        let clock = hub.clock.clone();
+        let stopped = hub.after_a_kill().await;
+        clock.advance(Duration::from_secs(5));
+        stopped
+    };
+    until_state(&hub, &session, StateName::Expired).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_decides_within_the_timeout_and_the_request_fails() {
+    let hub = TestHub::start().await;
+    let session = hub.alice().asks_for("approved-debug").await;
+    hub.clock.advance(24 * HOUR);
+    until_state(&hub, &session, StateName::Failed).await;
+    let seen = hub.alice().sees(&session).await.ok();
+    let message = seen["status"]["message"].as_str().unwrap();
+    assert!(message.contains("nobody approved"), "{message}");
+    assert_eq!(
+        actions(&hub, &session).await,
+        [Action::Requested, Action::TimedOut]
+    );
+    hub.until("the place", || async {
+        open_places(&hub, "approved-debug").await == 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ended_session_is_kept_for_the_retention_and_its_events_for_ever() {
+    let hub = TestHub::start().await;
+    let session = hub.alice().asks_for("quick-debug").await;
+    hub.clock.advance(HOUR);
+    until_state(&hub, &session, StateName::Expired).await;
+    hub.clock.advance(90 * 24 * HOUR - Duration::from_secs(10));
+    assert_eq!(state(&hub, &session).await, Some(StateName::Expired));
+    hub.clock.advance(Duration::from_secs(20));
+    hub.until("the removal", || async {
+        state(&hub, &session).await.is_none()
+    })
+    .await;
+    assert!(actions(&hub, &session).await.ends_with(&[Action::Expired]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_that_run_twice_do_everything_once() {
+    let hub = TestHub::start().await;
+    let mut again = JoinSet::new();
+    jobs::start(&hub.app, &mut again);
+    let mut sessions = Vec::new();
+    for _ in 0..10 {
+        sessions.push(hub.alice().asks_for("quick-debug").await);
+    }
+    hub.clock.advance(HOUR);
+    for session in &sessions {
+        until_state(&hub, session, StateName::Expired).await;
+        let expired = actions(&hub, session).await;
+        let times = expired
+            .iter()
+            .filter(|action| **action == Action::Expired)
+            .count();
+        assert_eq!(times, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_a_crash_left_is_given_back_and_a_lost_one_is_taken_again() {
+    let hub = TestHub::start().await;
+    let session = hub.alice().asks_for("few-debug").await;
+    let key = Key::cluster_scoped(ObjectKind::Ledger, "few-debug");
+    let now = hub.app.now().wall;
+    hub.app
+        .update(&key, |ledger: Ledger, _| {
+            let mut left = ledger.open.values().next().cloned().unwrap();
+            left.taken_at = now;
+            let open = [(GrantUid::new("of-a-session-that-never-was"), left)];
+            let object = Ledger {
+                open: open.into_iter().collect(),
+            };
+            Ok::<_, std::convert::Infallible>(Change {
+                object,
+                events: Vec::new(),
+            })
+        })
+        .await
+        .unwrap();
+    let wanted = hub.app.session(&session).await.unwrap().unwrap().uid;
+    hub.until("the repair", || async {
+        hub.clock.advance(Duration::from_secs(60));
+        let stored = typed::get::<Ledger>(hub.app.store.as_ref(), key.clone())
+            .await
+            .unwrap()
+            .unwrap();
+        stored.object.open.len() == 1 && stored.object.open.contains_key(&wanted)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_only_seems_connected_is_shown_as_away() {
+    let hub = TestHub::start().await;
+    let key = Key::cluster_scoped(ObjectKind::Cluster, "west");
+    hub.app
+        .update(&key, |mut cluster: Cluster, _| {
+            cluster.status.get_or_insert_default().connected = Some(true);
+            Ok::<_, std::convert::Infallible>(Change {
+                object: cluster,
+                events: Vec::new(),
+            })
+        })
+        .await
+        .unwrap();
+    hub.until("the truth", || async {
+        hub.clock.advance(Duration::from_secs(15));
+        let stored = typed::get::<Cluster>(hub.app.store.as_ref(), key.clone())
+            .await
+            .unwrap()
+            .unwrap();
+        stored.object.status.unwrap().connected == Some(false)
+    })
+    .await;
+}
