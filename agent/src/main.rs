@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use breakglass_agent::args::Args;
 use breakglass_agent::clock::Clock;
-use breakglass_agent::cluster::{Cluster, watch as cluster_watch};
+use breakglass_agent::cluster::Cluster;
+use breakglass_agent::cluster::watch::{self as cluster_watch, Sighting};
 use breakglass_agent::event_loop::{self, Parts};
 use breakglass_agent::identity::{Identity, JournalKey};
 use breakglass_agent::journal::{self, Journal};
@@ -30,7 +31,7 @@ use breakglass_protocol::wire::grant::feature;
 use clap::Parser;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// What the link's task has for its last words.
@@ -82,14 +83,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let clock = Clock::start();
     let ceiling = load_ceiling(&args)?;
     let proxy = Proxy::from_environment(|name| std::env::var(name).ok())?;
-    let mut registry = Registry::default();
-    let metrics = Metrics::register(&mut registry);
-    let link_metrics = LinkMetrics::register(&mut registry);
-    let webhook_metrics = WebhookMetrics::register(&mut registry);
-    let health = Health::new(registry);
-    let health_server = telemetry::bind_health(args.health_listen).await?;
-    tokio::spawn(telemetry::serve_health(health_server, health.clone()));
-
+    let (health, counters) = start_health(&args).await?;
     let cluster = Cluster::connect().await.context(
         "finding the API server: neither KUBECONFIG nor the pod's ServiceAccount tells it",
     )?;
@@ -107,7 +101,6 @@ async fn run(args: Args) -> anyhow::Result<()> {
         tracing::warn!(error = %failure.message, "the API server's version is not known");
         "unknown".to_owned()
     });
-
     let published = Arc::new(Published::default());
     let (webhook, webhook_ended) = webhook::spawn(WebhookSettings {
         listen: args.webhook_listen,
@@ -115,27 +108,27 @@ async fn run(args: Args) -> anyhow::Result<()> {
         names: ServerNames::unknown(),
         published: Arc::clone(&published),
         clock,
-        metrics: webhook_metrics,
+        metrics: counters.webhook,
     })?;
     keep_address(&args, &cluster, &webhook, clock);
-    let sightings = cluster_watch::start(&cluster, &args.namespace, &args.config_map, &metrics);
     health.set_unready("waiting for the watches");
-    let link_config = link_config(&identity);
+    let metrics = counters.own;
+    let sightings = cluster_watch::start(&cluster, &args.namespace, &args.config_map, &metrics);
+    let link = Link::new(link_config(&identity));
     let (identity, identities) = watch::channel(identity);
-    let link_stop = CancellationToken::new();
-    let (link_events, _state, link_task) = link::spawn(LinkSettings {
+    let link_settings = LinkSettings {
         identity: identities,
         proxy,
-        metrics: link_metrics,
-        stop: link_stop.clone(),
-    });
+        metrics: counters.link,
+        stop: CancellationToken::new(),
+    };
     let parts = Parts {
         clock,
         cluster,
         namespace: args.namespace,
         journal,
         holdings,
-        link: Link::new(link_config),
+        link,
         identity,
         webhook: webhook.clone(),
         published,
@@ -144,15 +137,48 @@ async fn run(args: Args) -> anyhow::Result<()> {
         kubernetes_version,
     };
     tokio::select! {
-        () = event_loop::run(parts, sightings, link_events, stop) => {}
+        () = talk(parts, sightings, link_settings, stop) => {}
         _ = webhook_ended => anyhow::bail!("the webhook's thread ended; the agent must be started anew"),
-    }
-    if tokio::time::timeout(GOODBYE, link_task).await.is_err() {
-        link_stop.cancel();
     }
     webhook.stop();
     tracing::info!("the agent has ended in good order");
     Ok(())
+}
+
+/// The link and the loop, until the loop ends and the link has said its last words.
+async fn talk(
+    parts: Parts,
+    sightings: mpsc::Receiver<Sighting>,
+    link: LinkSettings,
+    stop: CancellationToken,
+) {
+    let link_stop = link.stop.clone();
+    let (events, _state, task) = link::spawn(link);
+    // Boxed: what the loop owns is too much for a stack frame.
+    Box::pin(event_loop::run(parts, sightings, events, stop)).await;
+    if tokio::time::timeout(GOODBYE, task).await.is_err() {
+        link_stop.cancel();
+    }
+}
+
+/// Everything that is counted.
+struct Counters {
+    own: Metrics,
+    link: LinkMetrics,
+    webhook: WebhookMetrics,
+}
+
+async fn start_health(args: &Args) -> anyhow::Result<(Health, Counters)> {
+    let mut registry = Registry::default();
+    let counters = Counters {
+        own: Metrics::register(&mut registry),
+        link: LinkMetrics::register(&mut registry),
+        webhook: WebhookMetrics::register(&mut registry),
+    };
+    let health = Health::new(registry);
+    let listener = telemetry::bind_health(args.health_listen).await?;
+    tokio::spawn(telemetry::serve_health(listener, health.clone()));
+    Ok((health, counters))
 }
 
 /// SIGTERM and SIGINT end the agent in good order.

@@ -88,6 +88,16 @@ pub enum KillSwitch {
     On,
 }
 
+impl KillSwitch {
+    fn of(map: ConfigMap) -> Self {
+        let annotations = map.metadata.annotations.unwrap_or_default();
+        match annotations.get(END_ALL).map(String::as_str) {
+            Some("true") => Self::On,
+            Some(_) | None => Self::Off,
+        }
+    }
+}
+
 /// What a watch covers.
 struct Scope {
     kind: &'static str,
@@ -139,20 +149,7 @@ pub fn start(
         selector: form(&[("fieldSelector", &format!("metadata.name={config_map}"))]),
         lifetime: OTHER_WATCH,
     });
-    tokio::spawn(kill_switch.run(
-        |map: ConfigMap| {
-            let on = map
-                .metadata
-                .annotations
-                .as_ref()
-                .and_then(|all| all.get(END_ALL));
-            match on.map(String::as_str) {
-                Some("true") => KillSwitch::On,
-                Some(_) | None => KillSwitch::Off,
-            }
-        },
-        Watched::KillSwitch,
-    ));
+    tokio::spawn(kill_switch.run(KillSwitch::of, Watched::KillSwitch));
     receiver
 }
 

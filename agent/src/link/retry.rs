@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt. The only file that names `backoff`.
+//! How long to wait before the next attempt at the hub. (The loop and the watches have pauses of their own.)
 
 use std::time::Duration;
 
