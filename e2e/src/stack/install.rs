@@ -27,7 +27,10 @@ impl Stack {
     pub fn install_agent(&self, cluster: &Cluster, progress: Progress) -> Result<()> {
         let name = cluster.name();
         let say = |line: &str| progress.say(format!("{name}: {line}"));
-        if !self.is_connected(name)? {
+        if self.is_registered(name)? {
+            // Its agent is there; after a restart of the hub it comes back by itself.
+            self.await_connected(name)?;
+        } else {
             let image = format!("breakglass-agent:{}", self.artifacts.image_tag());
             self.testbed.load_image(self.artifacts.image(), &image)?;
             let registered = self.ask(User::Admin, &["cluster", "register", name])?;
@@ -73,11 +76,18 @@ impl Stack {
 
     /// Whether the hub says that the cluster's agent is connected.
     pub fn is_connected(&self, name: &str) -> Result<bool> {
+        let cluster = self.registered(name)?;
+        Ok(cluster.is_some_and(|c| c["status"]["connected"] == Value::Bool(true)))
+    }
+
+    fn is_registered(&self, name: &str) -> Result<bool> {
+        Ok(self.registered(name)?.is_some())
+    }
+
+    fn registered(&self, name: &str) -> Result<Option<Value>> {
         let list = self.ask(User::Admin, &["cluster", "list"])?;
         let clusters = list["clusters"].as_array().cloned().unwrap_or_default();
-        Ok(clusters.iter().any(|c| {
-            c["metadata"]["name"] == name && c["status"]["connected"] == Value::Bool(true)
-        }))
+        Ok(clusters.into_iter().find(|c| c["metadata"]["name"] == name))
     }
 
     /// Waits for it; an error tells what the agent's pod says.
