@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use breakglass_protocol::kinds::check::check_dns_label;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The hub of breakglass debug sessions: stores, decides, approves.
@@ -73,6 +74,7 @@ pub struct ServeArgs {
         value_name = "HOST:PORT",
         env = "BREAKGLASS_AGENT_ADDRESS",
         value_delimiter = ',',
+        value_parser = parse_address,
         default_value = "localhost:8444"
     )]
     pub agent_address: Vec<String>,
@@ -83,6 +85,7 @@ pub struct ServeArgs {
         value_name = "HOST",
         env = "BREAKGLASS_PUBLIC_ADDRESS",
         value_delimiter = ',',
+        value_parser = parse_host,
         default_value = "localhost"
     )]
     pub public_address: Vec<String>,
@@ -120,6 +123,7 @@ pub struct ServeArgs {
         long,
         value_name = "NAMESPACE",
         default_value = "breakglass",
+        value_parser = parse_namespace,
         env = "BREAKGLASS_NAMESPACE"
     )]
     pub namespace: String,
@@ -163,6 +167,36 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         return Err("must be longer than zero".to_owned());
     }
     Ok(parsed)
+}
+
+/// `HOST:PORT`, an IPv6 address in brackets.
+fn parse_address(text: &str) -> Result<String, String> {
+    let (host, port) = text
+        .rsplit_once(':')
+        .ok_or("has no port; write HOST:PORT")?;
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(host);
+    parse_host(bare)?;
+    match port.parse::<u16>() {
+        Ok(1..) => Ok(text.to_owned()),
+        Ok(0) | Err(_) => Err(format!("{port:?} is not a port from 1 to 65535")),
+    }
+}
+
+/// A name or IP address as a certificate holds it.
+fn parse_host(text: &str) -> Result<String, String> {
+    match rustls_pki_types::ServerName::try_from(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => {
+            Err("is no DNS name and no IP address; write it without https:// and path".to_owned())
+        }
+    }
+}
+
+fn parse_namespace(text: &str) -> Result<String, String> {
+    check_dns_label(text).map(|()| text.to_owned())
 }
 
 #[cfg(test)]
@@ -210,6 +244,21 @@ mod tests {
         let error = serve(&["--approval-timeout", "soon"]).unwrap_err();
         assert!(error.to_string().contains("is not a duration"), "{error}");
         assert!(serve(&["--approval-timeout", "0s"]).is_err());
+        for (flag, bad) in [
+            ("--agent-address", "hub.example.com"),
+            ("--agent-address", "https://hub.example.com:8444"),
+            ("--agent-address", "hub.example.com:0"),
+            ("--public-address", "https://hub.example.com"),
+            ("--namespace", "Not_A_Label"),
+        ] {
+            assert!(serve(&[flag, bad]).is_err(), "{flag} {bad}");
+        }
+        for good in ["hub.example.com:8444", "10.0.0.1:1", "[::1]:8444"] {
+            assert_eq!(
+                serve(&["--agent-address", good]).unwrap().agent_address,
+                [good]
+            );
+        }
         assert!(
             serve(&["--tls-cert", "c.pem"]).is_err(),
             "a certificate without its key"

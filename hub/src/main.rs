@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // A closed standard error leaves nobody to tell.
-            writeln!(std::io::stderr(), "breakglass-hub: {error:#}").ok();
+            writeln!(std::io::stderr(), "breakglass-hub: {error}").ok();
             ExitCode::FAILURE
         }
     }

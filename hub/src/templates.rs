@@ -14,6 +14,7 @@ mod folder;
 mod plan;
 pub mod refusals;
 mod settling;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

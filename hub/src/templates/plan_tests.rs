@@ -1,4 +1,8 @@
+use breakglass_hub_core::audit::Action;
+use serde_json::json;
+
 use super::*;
+use crate::store::{Expected, Write};
 use crate::store::{ObjectKind, Version};
 use breakglass_protocol::ids::Revision;
 
