@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;
 use kube::Api;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::WebhookHandle;
@@ -16,6 +16,8 @@ use crate::link::connect::HostPort;
 
 /// A ClusterIP changes only when somebody makes the Service anew; a minute without the webhook is short for that.
 const REREAD: Duration = Duration::from_secs(60);
+/// While it could not be read, an administrator may be waiting for the webhook's two files.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// Which Service, and the address that overrides it.
 pub struct WebhookAddress {
@@ -47,15 +49,12 @@ pub enum AddressError {
 impl WebhookAddress {
     /// Keeps the webhook's certificate true to its address, for ever.
     pub async fn keep(self, handle: WebhookHandle) {
-        let mut ticks = interval(REREAD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
-            let names = match self.read().await {
-                Ok(names) => names,
+            let (names, pause) = match self.read().await {
+                Ok(names) => (names, REREAD),
                 Err(error) => {
                     warn!(%error, "the webhook's address is not known; its certificate keeps the names it has");
-                    handle.names()
+                    (handle.names(), TRY_AGAIN)
                 }
             };
             match handle.set_names(names, self.clock.now().wall) {
@@ -65,6 +64,7 @@ impl WebhookAddress {
                 }
                 Err(error) => error!(%error, "no new server certificate for the webhook"),
             }
+            sleep(pause).await;
         }
     }
 

@@ -134,7 +134,15 @@ impl Stack {
                 "--kubeconfig-path",
                 KUBECONFIG_PATH,
             ];
-            succeed(self.bgctl_command(User::Admin).args(args), "")?;
+            // An agent that has just started may not have read its Service yet, and says so.
+            wait::until("the webhook's two files", CONNECTED_LIMIT, || {
+                Ok(
+                    match succeed(self.bgctl_command(User::Admin).args(args), "") {
+                        Ok(_) => Look::Found(()),
+                        Err(error) => Look::NotYet(format!("{error:#}")),
+                    },
+                )
+            })?;
         }
         cluster.install_webhook(&authorization, &folder.join("webhook.kubeconfig"))
     }
