@@ -25,6 +25,8 @@ const MAX_CONNECTIONS: usize = 2048;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// For the head of a request; a slow sender of headers is cut.
 const HEADER_TIME: Duration = Duration::from_secs(15);
+/// Before the next try to accept, when the last one failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What open requests get to finish when the hub stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -50,6 +52,8 @@ pub async fn serve(
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
+                    // Out of file descriptors, mostly: those in use get a moment to end.
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },
