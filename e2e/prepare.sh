@@ -4,7 +4,7 @@
 set -euo pipefail
 
 GO_WANTED=1.24
-RUST_WANTED=1.90
+RUST_WANTED=1.91
 
 say() { echo "prepare: $*" >&2; }
 fail() { say "$@"; exit 1; }
