@@ -59,20 +59,41 @@ fn read(path: &PathBuf) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|e| e.to_string())
 }
 
-/// Fields whose behaviour is not built yet: the hub refuses them when it loads the file, here they are warnings (D10).
+/// What the hub would refuse, or find missing, when it loads the files; here warnings (D10, D11).
 fn warn(documents: &[(String, Document)]) -> usize {
     let mut warnings = 0;
     for (file, document) in documents {
-        for unbuilt in unbuilt_of(&document.manifest) {
-            let name = document.manifest.name();
+        let name = document.manifest.name();
+        let unbuilt = unbuilt_of(&document.manifest).into_iter();
+        let dangling = dangling_of(&document.manifest, documents).into_iter();
+        for Unbuilt { field, message } in unbuilt.chain(dangling) {
+            let line = document.line_of(&field);
             output::note(&format!(
-                "{file}:{}: warning: {name}: {}: {}",
-                document.line, unbuilt.field, unbuilt.message
+                "{file}:{line}: warning: {name}: {field}: {message}"
             ));
             warnings += 1;
         }
     }
     warnings
+}
+
+/// A reference to a pod template that none of the files defines; the hub may have it from elsewhere.
+fn dangling_of(manifest: &Manifest, documents: &[(String, Document)]) -> Option<Unbuilt> {
+    let Manifest::DebugSessionTemplate(template) = manifest else {
+        return None;
+    };
+    let reference = template.spec.pod_template_ref.as_ref()?;
+    let is_defined = documents.iter().any(|(_, document)| {
+        matches!(&document.manifest, Manifest::DebugPodTemplate(_))
+            && document.manifest.name() == reference.name
+    });
+    (!is_defined).then(|| Unbuilt {
+        field: "spec.podTemplateRef.name".to_owned(),
+        message: format!(
+            "none of these files defines the pod template {:?}; unless the hub has it from elsewhere, requests get 422",
+            reference.name
+        ),
+    })
 }
 
 fn unbuilt_of(manifest: &Manifest) -> Vec<Unbuilt> {
@@ -90,5 +111,45 @@ fn unbuilt_of(manifest: &Manifest) -> Vec<Unbuilt> {
         Manifest::Cluster(cluster) => unbuilt::of(unbuilt::Document::Cluster(&cluster.spec)),
         // A session is never loaded from a file.
         Manifest::DebugSession(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = "
+apiVersion: breakglass.t-caas.telekom.com/v1alpha1
+kind: DebugSessionTemplate
+metadata: {name: shell}
+spec: {podTemplateRef: {name: shell-pod}, allowed: {groups: [sre], clusters: ['*']}}
+";
+    const POD: &str = "
+apiVersion: breakglass.t-caas.telekom.com/v1alpha1
+kind: DebugPodTemplate
+metadata: {name: shell-pod}
+spec: {template: {spec: {containers: [{name: debug, image: busybox}]}}}
+";
+
+    fn documents(text: &str) -> Vec<(String, Document)> {
+        let outcome = manifest::decode("f.yaml", text);
+        assert_eq!(outcome.errors, [], "{text}");
+        let named = outcome.documents.into_iter();
+        named
+            .map(|document| ("f.yaml".to_owned(), document))
+            .collect()
+    }
+
+    #[test]
+    fn d11_a_reference_that_no_file_satisfies_is_a_warning() {
+        assert_eq!(warn(&documents(TEMPLATE)), 1);
+        assert_eq!(warn(&documents(&format!("{TEMPLATE}---{POD}"))), 0);
+    }
+
+    #[test]
+    fn d10_an_unbuilt_field_in_use_is_a_warning() {
+        let sharing = "terminalSharing: {enabled: true}, allowed:";
+        let text = format!("{TEMPLATE}---{POD}").replace("allowed:", sharing);
+        assert_eq!(warn(&documents(&text)), 1);
     }
 }
