@@ -27,6 +27,7 @@ pub fn report(held: &Held, observed: &Observed, now: Now) -> Report {
         message: pods::explain(held, observed),
         pods,
         deployed: held.created.clone(),
+        resources: Vec::new(),
         end: held.end.clone(),
         cleanup,
     }

@@ -81,11 +81,14 @@ pub(crate) fn grant(kind: WorkloadKind) -> Grant {
                 spec: pod_spec(),
             },
             overrides: PodOverrides::default(),
+            overrides_template: None,
             affinity: None,
             tolerations: Vec::new(),
         })),
         labels: [("team".to_owned(), "sre".to_owned())].into(),
         annotations: [("ticket".to_owned(), "1".to_owned())].into(),
+        values: Default::default(),
+        auxiliary: Vec::new(),
     }
 }
 
@@ -95,7 +98,9 @@ pub(crate) fn workload_mut(grant: &mut Grant) -> &mut Workload {
 }
 
 pub(crate) fn spec_mut(grant: &mut Grant) -> &mut Value {
-    let PodSource::Structured { spec, .. } = &mut workload_mut(grant).pod;
+    let PodSource::Structured { spec, .. } = &mut workload_mut(grant).pod else {
+        panic!("the sample's pod is structured")
+    };
     spec
 }
 

@@ -37,6 +37,7 @@ impl Tombstone {
             message: self.end.message.clone(),
             pods: Vec::new(),
             deployed: Vec::new(),
+            resources: Vec::new(),
             end: Some(self.end.clone()),
             cleanup: Some(Cleanup {
                 started_at: self.end.at,

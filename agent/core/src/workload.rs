@@ -122,7 +122,10 @@ pub fn render_workload(grant: &Grant) -> Result<Value, WorkloadError> {
         labels,
         annotations,
         spec,
-    } = &workload.pod;
+    } = &workload.pod
+    else {
+        return Err(WorkloadError::NotAPodSpec("it is text".to_owned()));
+    };
     let mut pod_spec = checked_spec(spec, workload.kind)?;
     overrides::apply(&mut pod_spec, workload)?;
     finish_spec(&mut pod_spec);

@@ -1,3 +1,22 @@
-//! Where users' text templates become manifests (spec 2). Nothing is rendered from text yet: structured pod templates are
-//! merged in `breakglass-agent-core`, and the hub refuses templates as text when it loads them, saying so. The crate
-//! stands here so that its place in the house, and its purity, are kept from the first day.
+//! Users' template texts become manifests (spec 2). Pure: no IO, no clock, no randomness; the agent renders with it, the
+//! hub checks with it when a template is loaded, `bgctl` renders with it offline.
+//!
+//! The path of a text: [`compile`] reads it in its dialect (`go`: text/template with Sprig's functions, an engine of our
+//! own because the bytes decide; `jinja`: minijinja) → [`Template::render`] runs it over an [`Input`], bounded by
+//! [`limits::Limits`] → the text becomes documents.
+//!
+//! A value keeps the type that Go would give it ([`value::Value`]): whether `eq .x 42` is an error depends on it. Every
+//! function stands in one table with its parameters' types ([`functions`]), which both dialects call.
+
+mod error;
+mod functions;
+mod go;
+mod jinja;
+mod limits;
+mod print;
+mod random;
+mod value;
+
+pub use error::{Fault, Position, TemplateError};
+pub use limits::Limits;
+pub use value::{IntKind, List, ListKind, Map, MapKind, Value};

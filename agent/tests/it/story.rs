@@ -272,11 +272,14 @@ fn grant(life: SignedDuration) -> Grant {
                 spec: json!({ "containers": [{ "name": "debug", "image": "busybox:1" }] }),
             },
             overrides: PodOverrides::default(),
+            overrides_template: None,
             affinity: None,
             tolerations: Vec::new(),
         })),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
+        values: BTreeMap::new(),
+        auxiliary: Vec::new(),
     }
 }
 

@@ -121,6 +121,8 @@ pub fn of(session: &Session, names: &UserNames) -> Option<Grant> {
         work: terms.work.clone(),
         labels: terms.labels.clone(),
         annotations: terms.annotations.clone(),
+        values: std::collections::BTreeMap::new(),
+        auxiliary: Vec::new(),
     })
 }
 

@@ -193,6 +193,7 @@ fn work(
             .as_ref()
             .map(overrides)
             .unwrap_or_default(),
+        overrides_template: None,
         affinity: template.affinity_overrides.clone(),
         tolerations: template.additional_tolerations.clone(),
     })))

@@ -14,6 +14,7 @@ use super::audit::Audit;
 use super::auxiliary::AuxiliaryResource;
 use super::check::{Checks, FieldError};
 use super::constraints::Constraints;
+use super::debug_pod_template::TemplateEngine;
 use super::impersonation::Impersonation;
 use super::kubectl_debug::KubectlDebug;
 use super::namespace_constraints::NamespaceConstraints;
@@ -81,6 +82,9 @@ pub struct DebugSessionTemplateSpec {
     /// The pod, as text to be rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_template_string: Option<String>,
+    /// The language of `podTemplateString`, `podOverridesTemplate` and the auxiliary resources. Absent: go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_engine: Option<TemplateEngine>,
     /// Changes to the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_overrides: Option<PodOverrides>,

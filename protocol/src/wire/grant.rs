@@ -11,11 +11,15 @@ use k8s_openapi::api::core::v1::{
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClusterName, GrantUid};
+use crate::kinds::auxiliary::FailurePolicy;
+use crate::kinds::debug_pod_template::TemplateEngine;
 
 /// Features a grant may require; an agent lists in its Hello those that it has.
 pub mod feature {
     /// Workload mode: DaemonSet or Deployment from a structured pod template with overrides.
     pub const WORKLOAD: &str = "workload.v1";
+    /// Texts that the agent renders: pod templates, overrides, auxiliary resources; their values; failure policies.
+    pub const TEMPLATES: &str = "templates.v1";
 }
 
 /// See the module's text.
@@ -49,6 +53,85 @@ pub struct Grant {
     pub labels: BTreeMap<String, String>,
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
+    /// What templates read as `.vars`: every declared variable, defaults filled in.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, GrantedValue>,
+    /// Resources beside the workload, in the order of the session template.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub auxiliary: Vec<Auxiliary>,
+}
+
+/// The value of one variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantedValue {
+    pub text: String,
+    pub origin: ValueOrigin,
+}
+
+/// How free the requester was in choosing a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ValueOrigin {
+    /// A default, a boolean, a number, a quantity or one of the template's options: words of the template's author.
+    Constrained,
+    /// Typed by the requester: rendered documents are checked against it (S13).
+    FreeText,
+}
+
+/// A text to be rendered by the agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateText {
+    pub engine: TemplateEngine,
+    pub text: String,
+    /// Where it stands, for errors: `DebugPodTemplate storage-debug-pod spec.templateString`.
+    pub place: String,
+}
+
+/// One of the session template's `auxiliaryResources` that the session takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Auxiliary {
+    pub name: String,
+    #[serde(default)]
+    pub category: Option<String>,
+    pub source: AuxiliarySource,
+    pub order: AuxiliaryOrder,
+    pub at_end: AtEnd,
+    pub failure_policy: FailurePolicy,
+}
+
+/// Where an auxiliary resource comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AuxiliarySource {
+    /// One object; the strings in it may hold expressions.
+    Structured {
+        engine: TemplateEngine,
+        template: serde_json::Value,
+        /// Where it stands, for errors.
+        place: String,
+    },
+    /// One or several YAML documents.
+    Text(TemplateText),
+}
+
+/// `createBefore`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AuxiliaryOrder {
+    BeforeWorkload,
+    AfterWorkload,
+}
+
+/// `deleteAfter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AtEnd {
+    Delete,
+    /// It stays when the session ends, and is named in the proof.
+    Keep,
 }
 
 /// What the hub wants of a grant.
@@ -164,6 +247,9 @@ pub struct Workload {
     pub pod: PodSource,
     #[serde(default)]
     pub overrides: PodOverrides,
+    /// Renders to more of the same, applied after `overrides`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrides_template: Option<TemplateText>,
     /// Replaces the pod template's affinity, field by field (node, pod, anti).
     #[serde(default)]
     pub affinity: Option<Affinity>,
@@ -178,7 +264,7 @@ pub enum WorkloadKind {
     Deployment,
 }
 
-/// Where the pod comes from. Text to be rendered will be a variant of its own.
+/// Where the pod comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PodSource {
@@ -190,6 +276,8 @@ pub enum PodSource {
         /// core/v1 PodSpec as JSON: fields that this build does not know still reach the API server.
         spec: serde_json::Value,
     },
+    /// Renders to a pod spec, a Pod, or its metadata and spec; later documents are resources made before the workload.
+    Text(TemplateText),
 }
 
 /// `podOverrides` of the session template.

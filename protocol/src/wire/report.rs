@@ -25,12 +25,66 @@ pub struct Report {
     /// Everything that was made for the grant, in order of creation.
     #[serde(default)]
     pub deployed: Vec<ObjectRecord>,
+    /// Every resource beside the workload, made or not, in the order of the grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceStatus>,
     /// Set once the grant has ended, before anything is removed. If it says *ended* first, it ended (S12).
     #[serde(default)]
     pub end: Option<EndRecord>,
     /// The proof; complete when `phase` is `Ended`.
     #[serde(default)]
     pub cleanup: Option<Cleanup>,
+}
+
+/// One resource beside the workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceStatus {
+    /// As in [`ObjectRecord::source`]: `pod-template[1]`, `auxiliary/NAME[0]`.
+    pub source: String,
+    pub origin: ResourceOrigin,
+    pub api_version: String,
+    pub kind: String,
+    /// Its name in the cluster.
+    pub name: String,
+    #[serde(default)]
+    pub namespace: Option<String>,
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// By the rules of kstatus; `None` before it was looked at.
+    #[serde(default)]
+    pub readiness: Option<Readiness>,
+    #[serde(default)]
+    pub ready_at: Option<Timestamp>,
+    #[serde(default)]
+    pub deleted_at: Option<Timestamp>,
+    /// Why it could not be made, is not ready, or is still there.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+/// Which part of the grant asks for a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ResourceOrigin {
+    /// A later document of the pod template.
+    PodTemplate {},
+    Auxiliary {
+        name: String,
+        #[serde(default)]
+        category: Option<String>,
+    },
+}
+
+/// The words of kstatus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Readiness {
+    InProgress,
+    Failed,
+    Current,
+    Terminating,
+    NotFound,
+    Unknown,
 }
 
 /// How far a grant is.
@@ -98,7 +152,8 @@ pub struct ObjectRecord {
     pub namespace: Option<String>,
     pub name: String,
     pub uid: String,
-    /// Which part of the grant asked for it: `workload`, `namespace`, `pod-template[2]`, `auxiliary/NAME`.
+    /// Which part of the grant asked for it: `workload`, `pod-template[1]` (its second document),
+    /// `auxiliary/NAME[0]`.
     pub source: String,
 }
 

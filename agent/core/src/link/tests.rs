@@ -110,6 +110,7 @@ fn report(uid: &str, phase: ReportPhase) -> Report {
         message: None,
         pods: Vec::new(),
         deployed: Vec::new(),
+        resources: Vec::new(),
         end: None,
         cleanup: None,
     }

@@ -232,7 +232,9 @@ fn s09_our_label_keys_cannot_be_overridden() {
         });
         assert!(in_annotations.contains(key), "{in_annotations}");
         let in_template = error(|grant| {
-            let PodSource::Structured { labels, .. } = &mut sample::workload_mut(grant).pod;
+            let PodSource::Structured { labels, .. } = &mut sample::workload_mut(grant).pod else {
+                panic!("structured")
+            };
             labels.insert(key.into(), "x".into());
         });
         assert!(in_template.contains(key), "{in_template}");

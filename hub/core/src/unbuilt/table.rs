@@ -28,6 +28,7 @@ pub(super) const TEMPLATE: &[Entry] = &[
     unbuilt("mode", Used::Is(&["kubectl-debug", "hybrid"])),
     built("podTemplateRef"),
     unbuilt("podTemplateString", Used::Set),
+    unbuilt("templateEngine", Used::Is(&["jinja"])),
     built("podOverrides"),
     unbuilt("podOverridesTemplate", Used::Set),
     built("workloadType"),

@@ -22,6 +22,7 @@ pub(crate) fn report(session: &Session, seconds: u64, phase: Phase) -> Report {
         message: None,
         pods: vec![],
         deployed: vec![],
+        resources: vec![],
         end: None,
         cleanup: None,
     }
@@ -117,6 +118,7 @@ fn a_report_writes_observed_fields_only() {
     let said = Report {
         pods: vec![pod("a"), pod("b")],
         deployed: vec![object()],
+        resources: vec![],
         message: Some("1 of 2 pods ready".into()),
         ..report(&before, 20, Phase::Deploying)
     };
@@ -253,6 +255,7 @@ fn a_proof_once_there_does_not_go_away() {
     let without = Report {
         cleanup: None,
         deployed: vec![object()],
+        resources: vec![],
         at: at(40).wall,
         ..said
     };

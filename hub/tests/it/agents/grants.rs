@@ -123,6 +123,7 @@ fn running(session: &Session, at: Timestamp) -> Report {
             container_status: None,
         }],
         deployed: Vec::new(),
+        resources: Vec::new(),
         end: None,
         cleanup: None,
     }

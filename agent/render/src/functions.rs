@@ -1,0 +1,212 @@
+//! Every function that templates may call, in one table with the types of its parameters. Both dialects call them
+//! through [`find`]; the check of arguments is the same that Go makes before a call.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+
+use crate::error::Fault;
+use crate::limits::Meter;
+use crate::random::RandomStream;
+use crate::value::{List, ListKind, Map, Value};
+
+mod conversion;
+mod dates;
+mod dicts;
+mod encoding;
+mod flow;
+mod json;
+mod kubernetes;
+mod lists;
+mod math;
+mod patterns;
+mod random;
+mod reflection;
+mod strings;
+mod urls;
+mod versions;
+mod yaml;
+
+/// One function.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) name: &'static str,
+    pub(crate) params: &'static [Param],
+    /// The type of any further arguments (Go's `...T`).
+    pub(crate) rest: Option<Param>,
+    pub(crate) run: fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>,
+}
+
+/// The type of a parameter, as Go's signature has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Param {
+    /// `interface {}`: anything, nil too.
+    Any,
+    Str,
+    /// `int`; an `int64` or a `float64` is not one.
+    Int,
+    Int64,
+    Float,
+    Bool,
+    /// `map[string]interface {}`; nil is a nil map, given on as [`Value::Nil`].
+    Map,
+    /// `[]interface {}`; nil is an empty one, given on as [`Value::Nil`].
+    List,
+    /// `[]string`; nil as above.
+    Strings,
+    /// `time.Time`
+    Time,
+}
+
+/// What functions may use beside their arguments.
+pub(crate) struct Env<'a> {
+    pub(crate) meter: &'a mut Meter,
+    /// The time of the context, not of a clock.
+    pub(crate) now: Timestamp,
+    pub(crate) random: &'a mut RandomStream,
+    /// Compiled regular expressions of this rendering.
+    pub(crate) regexes: &'a mut HashMap<String, Rc<regex::Regex>>,
+}
+
+/// The arguments of one call, checked against the parameters: the typed getters fail only on an error of ours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Args<'a>(pub(crate) &'a [Value]);
+
+impl<'a> Args<'a> {
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn any(self, place: usize) -> Result<&'a Value, Fault> {
+        self.0
+            .get(place)
+            .ok_or_else(|| Fault::new(format!("argument {place} is missing")))
+    }
+
+    /// The arguments from this place on.
+    pub(crate) fn rest(self, place: usize) -> &'a [Value] {
+        self.0.get(place..).unwrap_or_default()
+    }
+
+    pub(crate) fn str(self, place: usize) -> Result<&'a str, Fault> {
+        match self.any(place)? {
+            Value::Str(text) => Ok(text),
+            other => Err(unexpected(place, other)),
+        }
+    }
+
+    pub(crate) fn int(self, place: usize) -> Result<i64, Fault> {
+        match self.any(place)? {
+            Value::Int(number, _) => Ok(*number),
+            other => Err(unexpected(place, other)),
+        }
+    }
+
+    pub(crate) fn float(self, place: usize) -> Result<f64, Fault> {
+        match self.any(place)? {
+            Value::Float(number) => Ok(*number),
+            other => Err(unexpected(place, other)),
+        }
+    }
+
+    pub(crate) fn bool(self, place: usize) -> Result<bool, Fault> {
+        match self.any(place)? {
+            Value::Bool(value) => Ok(*value),
+            other => Err(unexpected(place, other)),
+        }
+    }
+
+    /// `None` is Go's nil map: reading finds nothing, writing is an error.
+    pub(crate) fn map(self, place: usize) -> Result<Option<&'a Map>, Fault> {
+        match self.any(place)? {
+            Value::Map(map) => Ok(Some(map)),
+            Value::Nil => Ok(None),
+            other => Err(unexpected(place, other)),
+        }
+    }
+
+    /// Nil is an empty list.
+    pub(crate) fn items(self, place: usize) -> Result<&'a [Value], Fault> {
+        match self.any(place)? {
+            Value::List(list) => Ok(list.items()),
+            Value::Nil => Ok(&[]),
+            other => Err(unexpected(place, other)),
+        }
+    }
+}
+
+fn unexpected(place: usize, value: &Value) -> Fault {
+    Fault::new(format!("argument {place} is a {}", type_name(value)))
+}
+
+/// Go's name of a value's type, as `printf "%T"` and `typeOf` write it.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    use crate::value::{IntKind, MapKind};
+    match value {
+        Value::Nil => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Int(_, IntKind::Int) => "int",
+        Value::Int(_, IntKind::Int64) => "int64",
+        Value::Int(_, IntKind::Int32) => "int32",
+        Value::Int(_, IntKind::Uint8) => "uint8",
+        Value::Int(_, IntKind::Uint64) => "uint64",
+        Value::Float(_) => "float64",
+        Value::Str(_) => "string",
+        Value::List(List { kind, .. }) => match kind {
+            ListKind::Any => "[]interface {}",
+            ListKind::Str => "[]string",
+            ListKind::Int => "[]int",
+            ListKind::Lists => "[][]interface {}",
+        },
+        Value::Map(Map { kind, .. }) => match kind {
+            MapKind::Any => "map[string]interface {}",
+            MapKind::Str => "map[string]string",
+        },
+        Value::Time(_) => "time.Time",
+        Value::Duration(_) => "time.Duration",
+        Value::Version(_) => "*semver.Version",
+    }
+}
+
+/// The function of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Function> {
+    table().get(name).copied()
+}
+
+/// Every name, for suggestions and documents.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    table().keys().copied()
+}
+
+fn table() -> &'static HashMap<&'static str, &'static Function> {
+    static TABLE: OnceLock<HashMap<&'static str, &'static Function>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        FAMILIES
+            .iter()
+            .flat_map(|family| family.iter())
+            .map(|function| (function.name, function))
+            .collect()
+    })
+}
+
+/// The families; a name stands in one of them only (test).
+const FAMILIES: &[&[Function]] = &[
+    conversion::FUNCTIONS,
+    dates::FUNCTIONS,
+    dicts::FUNCTIONS,
+    encoding::FUNCTIONS,
+    flow::FUNCTIONS,
+    json::FUNCTIONS,
+    kubernetes::FUNCTIONS,
+    lists::FUNCTIONS,
+    math::FUNCTIONS,
+    patterns::FUNCTIONS,
+    random::FUNCTIONS,
+    reflection::FUNCTIONS,
+    strings::FUNCTIONS,
+    urls::FUNCTIONS,
+    versions::FUNCTIONS,
+    yaml::FUNCTIONS,
+];

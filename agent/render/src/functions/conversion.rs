@@ -1,0 +1,5 @@
+//! From one type to another.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

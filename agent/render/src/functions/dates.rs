@@ -1,0 +1,5 @@
+//! Dates and durations, in Go's layouts.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

@@ -1,0 +1,5 @@
+//! Sprig's dict functions.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

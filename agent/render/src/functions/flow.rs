@@ -1,0 +1,5 @@
+//! Defaults, conditions, failure.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

@@ -1,0 +1,5 @@
+//! Sprig's integer and float arithmetic.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

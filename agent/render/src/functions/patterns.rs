@@ -1,0 +1,5 @@
+//! Regular expressions, RE2's syntax.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

@@ -1,0 +1,5 @@
+//! Random functions, drawn from the grant's seed.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

@@ -1,0 +1,5 @@
+//! What type a value has.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

@@ -1,0 +1,5 @@
+//! URLs and paths.
+
+use super::Function;
+
+pub(super) const FUNCTIONS: &[Function] = &[];

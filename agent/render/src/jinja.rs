@@ -1,0 +1,1 @@
+//! The Jinja dialect, by minijinja.

@@ -1,0 +1,1 @@
+//! How Go's fmt writes values.
