@@ -8,9 +8,11 @@
 //! A value keeps the type that Go would give it ([`value::Value`]): whether `eq .x 42` is an error depends on it. Every
 //! function stands in one table with its parameters' types ([`functions`]), which both dialects call.
 
+pub mod check;
 mod error;
 mod functions;
 mod go;
+pub mod grant;
 mod jinja;
 mod limits;
 mod print;
