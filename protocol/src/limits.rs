@@ -14,6 +14,10 @@ pub const MAX_REPORT_BYTES: usize = 2 * 1024 * 1024;
 pub const MAX_GRANTS_PER_CLUSTER: usize = 100_000;
 /// People in one grant. A session is a handful of engineers; the bound keeps the webhook's index small.
 pub const MAX_PEOPLE_PER_SESSION: usize = 200;
+/// Largest value of one variable: a certificate chain or a configuration file of some pages.
+pub const MAX_VALUE_BYTES: usize = 16 * 1024;
+/// Largest sum of a session's values. They stand in the grant three times (as given, resolved and rendered).
+pub const MAX_VALUES_BYTES: usize = 64 * 1024;
 /// Largest REST request body. The biggest honest body is a template of a few hundred KiB.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Nesting of a JSON or YAML document. Pod specs nest about 15 deep.

@@ -16,6 +16,7 @@ use std::fmt;
 pub use self::body::{BodyError, decode_json_body};
 use self::document::{decode_document, object_name};
 use self::strict::Problem;
+pub use self::suggest::did_you_mean;
 use self::tree::Node;
 use crate::kinds::check::FieldError;
 use crate::kinds::cluster::Cluster;

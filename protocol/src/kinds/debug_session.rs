@@ -25,7 +25,9 @@ pub use self::operation::{CopiedPod, InjectedContainer, KubectlDebugStatus, Node
 pub use self::participant::{
     Invitation, InvitationApproval, InvitationApprovalState, InvitedRole, Participant, Role,
 };
-pub use self::resolved::{NamespaceTerms, ResolvedBinding, ResolvedRequest};
+pub use self::resolved::{
+    NamespaceTerms, ResolvedBinding, ResolvedRequest, ResolvedValue, ValueOrigin,
+};
 use super::check::{Checks, FieldError};
 use super::debug_pod_template::DebugPodTemplateSpec;
 use super::debug_session_template::DebugSessionTemplateSpec;

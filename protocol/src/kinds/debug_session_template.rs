@@ -294,6 +294,15 @@ impl DebugSessionTemplateSpec {
         }
         checks.not_blank("podTemplateString", self.pod_template_string.as_ref());
         checks.not_blank("podOverridesTemplate", self.pod_overrides_template.as_ref());
+        let has_text = self.pod_template_string.is_some()
+            || self.pod_overrides_template.is_some()
+            || !self.auxiliary_resources.is_empty();
+        if self.template_engine.is_some() && !has_text {
+            checks.refuse(
+                "templateEngine",
+                "has a meaning with podTemplateString, podOverridesTemplate or auxiliaryResources only; remove it",
+            );
+        }
         checks.within_some(
             "podOverrides",
             self.pod_overrides.as_ref(),

@@ -1,5 +1,14 @@
-//! Typed inputs that a requester fills in and templates read as `.vars`.
+//! Typed inputs that a requester fills in and templates read as `.vars`. What a given value becomes is in `value.rs`.
+//!
+//! A variable without value and default is no key of `.vars`, whatever its type: templates test for it as for any missing
+//! key (`default`, `if`, `eq .vars.x "true"`). So a boolean that nobody set is missing, not `false`.
 
+mod decimal;
+mod value;
+
+pub use self::value::ValueProblem;
+
+use self::decimal::Decimal;
 use super::check::Checks;
 use crate::quantity::Quantity;
 use schemars::JsonSchema;
@@ -124,29 +133,43 @@ pub fn compile_value_pattern(pattern: &str) -> Result<regex::Regex, String> {
     if pattern.len() > MAX_REGEX_BYTES {
         return Err(format!("is longer than {MAX_REGEX_BYTES} bytes"));
     }
-    regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
-        .size_limit(MAX_REGEX_SIZE)
-        .build()
-        .map_err(|_| {
-            // The error of the wrapped pattern would show a pattern that nobody wrote.
-            match regex::RegexBuilder::new(pattern)
-                .size_limit(MAX_REGEX_SIZE)
-                .build()
-            {
-                Err(regex::Error::CompiledTooBig(_)) => {
-                    "is too complex: fewer or smaller repetitions".to_owned()
-                }
-                Err(error) => {
-                    let text = error.to_string();
-                    let why = text.rsplit("error: ").next().unwrap_or_default();
-                    format!("{pattern:?} is not a regular expression: {}", why.trim())
-                }
-                Ok(_) => format!("{pattern:?} is not a regular expression"),
-            }
-        })
+    let compile = |pattern: &str| {
+        regex::RegexBuilder::new(pattern)
+            .size_limit(MAX_REGEX_SIZE)
+            .build()
+    };
+    // By itself first: `a)|(b` is none, though it would be one between brackets; and the error of the wrapped one would
+    // show a pattern that nobody wrote.
+    match compile(pattern) {
+        Ok(_) => compile(&format!("^(?:{pattern})$"))
+            .map_err(|_| format!("{pattern:?} cannot be matched against a whole value")),
+        Err(regex::Error::CompiledTooBig(_)) => {
+            Err("is too complex: fewer or smaller repetitions".to_owned())
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let why = text.rsplit("error: ").next().unwrap_or_default();
+            Err(format!(
+                "{pattern:?} is not a regular expression: {}",
+                why.trim()
+            ))
+        }
+    }
 }
 
 impl DeployVariable {
+    /// Several choices reach templates joined by commas.
+    fn check_no_commas(&self, checks: &mut Checks) {
+        checks.within_each("options", &self.options, |option, checks| {
+            if option.value.contains(',') {
+                checks.refuse(
+                    "value",
+                    "has a comma, which separates the choices of a multiSelect; choose another word",
+                );
+            }
+        });
+    }
+
     fn check(&self, checks: &mut Checks) {
         let input = self.input_type.unwrap_or_default();
         checks.groups("allowedGroups", &self.allowed_groups);
@@ -177,66 +200,57 @@ impl DeployVariable {
         checks.within_each("options", &self.options, |option, checks| {
             checks.groups("allowedGroups", &option.allowed_groups);
         });
-        if let Some(default) = &self.default
-            && let Err(message) = self.check_default(input, default)
-        {
-            checks.refuse("default", message);
+        if input == InputType::MultiSelect {
+            self.check_no_commas(checks);
+        }
+        let problems = self
+            .default
+            .as_ref()
+            .map(|default| self.read_value(default));
+        for problem in problems.and_then(Result::err).unwrap_or_default() {
+            checks.refuse("default", problem.message);
         }
         checks.within_some(
             "validation",
             self.validation.as_ref(),
-            VariableValidation::check,
+            |validation, checks| {
+                validation.check_fits(input, checks);
+                validation.check(checks);
+            },
         );
-    }
-
-    fn check_default(&self, input: InputType, default: &Value) -> Result<(), String> {
-        let option = |value: &Value| {
-            let text = value.as_str().ok_or("must be the value of an option")?;
-            if self.options.iter().any(|option| option.value == text) {
-                Ok(())
-            } else {
-                Err(format!("{text:?} is not the value of an option"))
-            }
-        };
-        match (input, default) {
-            (InputType::Boolean, Value::Bool(_)) => Ok(()),
-            (InputType::Boolean, Value::String(text))
-                if matches!(text.as_str(), "true" | "false") =>
-            {
-                Ok(())
-            }
-            (InputType::Boolean, _) => {
-                Err("must be true or false, as the inputType is boolean".to_owned())
-            }
-            (InputType::Text, Value::String(_)) => Ok(()),
-            (InputType::Text, _) => Err("must be a text, as the inputType is text".to_owned()),
-            (InputType::Number, Value::Number(_)) => Ok(()),
-            (InputType::Number, Value::String(text))
-                if text.parse::<f64>().is_ok_and(f64::is_finite) =>
-            {
-                Ok(())
-            }
-            (InputType::Number, _) => {
-                Err("must be a number, as the inputType is number".to_owned())
-            }
-            (InputType::StorageSize, Value::String(text)) => Quantity::parse(text)
-                .map(|_| ())
-                .map_err(|error| error.to_string()),
-            (InputType::StorageSize, Value::Number(_)) => Ok(()),
-            (InputType::StorageSize, _) => Err("must be a quantity such as 10Gi".to_owned()),
-            (InputType::Select, value) => option(value),
-            (InputType::MultiSelect, Value::Array(values)) => values.iter().try_for_each(option),
-            (InputType::MultiSelect, Value::String(text)) => text
-                .split(',')
-                .try_for_each(|part| option(&Value::from(part.trim()))),
-            (InputType::MultiSelect, _) => {
-                Err("must be a list of the values of options".to_owned())
-            }
-        }
     }
 }
 
 impl VariableValidation {
+    /// A rule for another input type would never be applied.
+    fn check_fits(&self, input: InputType, checks: &mut Checks) {
+        let text = (InputType::Text, "text");
+        let (number, storage) = (
+            (InputType::Number, "number"),
+            (InputType::StorageSize, "storageSize"),
+        );
+        let items = (InputType::MultiSelect, "multiSelect");
+        for (field, is_set, (wanted, word)) in [
+            ("minLength", self.min_length.is_some(), text),
+            ("maxLength", self.max_length.is_some(), text),
+            ("pattern", self.pattern.is_some(), text),
+            ("patternError", self.pattern_error.is_some(), text),
+            ("min", self.min.is_some(), number),
+            ("max", self.max.is_some(), number),
+            ("minStorage", self.min_storage.is_some(), storage),
+            ("maxStorage", self.max_storage.is_some(), storage),
+            ("minItems", self.min_items.is_some(), items),
+            ("maxItems", self.max_items.is_some(), items),
+        ] {
+            if is_set && wanted != input {
+                checks.refuse(
+                    field,
+                    format_args!("has a meaning for the inputType {word} only; remove it"),
+                );
+            }
+        }
+    }
+
     fn check(&self, checks: &mut Checks) {
         for (min_field, min, max_field, max) in [
             ("minLength", self.min_length, "maxLength", self.max_length),
@@ -251,10 +265,8 @@ impl VariableValidation {
                 );
             }
         }
-        let number = |text: &str| match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(number),
-            Ok(_) | Err(_) => Err(format!("{text:?} is not a number")),
-        };
+        let number =
+            |text: &str| Decimal::parse(text).ok_or_else(|| format!("{text:?} is not a number"));
         let storage = |text: &str| Quantity::parse(text).map_err(|error| error.to_string());
         check_bounds(("min", &self.min), ("max", &self.max), number, checks);
         check_bounds(

@@ -1,7 +1,8 @@
 //! "Did you mean": the nearest of the words that would have been right.
 
 /// `; did you mean "x"?`, or nothing if no word is near.
-pub(super) fn did_you_mean<'a>(given: &str, words: impl Iterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn did_you_mean<'a>(given: &str, words: impl Iterator<Item = &'a str>) -> String {
     // A third of the letters may be wrong: closer than chance, far enough for swapped letters and a lost plural.
     let tolerance = (given.len() / 3).clamp(1, 3);
     words

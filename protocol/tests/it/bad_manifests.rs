@@ -179,6 +179,27 @@ extraDeployVariables:
             "22: spec.extraDeployVariables[3].validation.min: is more than max",
         ],
     );
+    check(
+        "DebugPodTemplate",
+        r#"template:
+  spec:
+    containers: [{name: a, image: b}]
+extraDeployVariables:
+  - name: a
+    inputType: multiSelect
+    options: [{value: "x,y"}]
+    validation: {minLength: 1}
+  - name: b
+    default: abc
+    validation: {maxLength: 2, pattern: "a)|(b"}"#,
+        &[
+            "12: spec.extraDeployVariables[0].options[0].value: has a comma, which separates the choices of a multiSelect; choose another word",
+            "13: spec.extraDeployVariables[0].validation.minLength: has a meaning for the inputType text only; remove it",
+            "15: spec.extraDeployVariables[1].default: has 3 characters; write at most 2",
+            "15: spec.extraDeployVariables[1].default: does not match a)|(b",
+            r#"16: spec.extraDeployVariables[1].validation.pattern: "a)|(b" is not a regular expression: unopened group"#,
+        ],
+    );
 }
 
 #[test]

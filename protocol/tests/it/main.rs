@@ -7,4 +7,5 @@ mod bad_manifests;
 mod crds;
 mod every_field;
 mod samples;
+mod values;
 mod wire;

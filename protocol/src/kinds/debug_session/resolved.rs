@@ -75,6 +75,30 @@ pub struct ResolvedRequest {
     pub expiration_behavior: Option<ExpirationBehavior>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_period_seconds: Option<i64>,
+    /// What templates read as `.vars`, by variable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, ResolvedValue>,
+    /// Names of the auxiliary resources that the session takes, in the template's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub auxiliary_resources: Vec<String>,
+}
+
+/// The value of one variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResolvedValue {
+    pub text: String,
+    pub origin: ValueOrigin,
+}
+
+/// How free the requester was in choosing a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ValueOrigin {
+    /// A default, a boolean, a number, a quantity or one of the template's options.
+    Constrained,
+    /// Typed by the requester.
+    FreeText,
 }
 
 /// Rules about the target namespace that need the cluster to be decided.
