@@ -13,7 +13,7 @@ use crate::random::RandomStream;
 use crate::value::{List, ListKind, Map, Value};
 
 mod conversion;
-mod dates;
+pub(crate) mod dates;
 mod dicts;
 mod encoding;
 mod flow;
@@ -28,6 +28,9 @@ mod strings;
 mod urls;
 mod versions;
 mod yaml;
+
+#[cfg(test)]
+mod golden;
 
 /// One function.
 #[derive(Debug)]
