@@ -6,7 +6,7 @@ use breakglass_protocol::ids::{GrantUid, Revision};
 use breakglass_protocol::limits::MAX_GRANT_BYTES;
 use breakglass_protocol::person::Identity;
 use breakglass_protocol::wire::grant::{
-    self as wire, Desired, Grant, GrantContext, GrantedPerson, Work, feature,
+    self as wire, Desired, Grant, GrantContext, GrantedPerson, PodSource, Work, feature,
 };
 
 use crate::clock::later;
@@ -68,7 +68,7 @@ pub enum Ended {
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {
     #[error(
-        "the grant of session {session} has {bytes} bytes, over the limit of {MAX_GRANT_BYTES}; make its pod template smaller"
+        "the grant of session {session} has {bytes} bytes, over the limit of {MAX_GRANT_BYTES}; make its templates or values smaller"
     )]
     TooLarge { session: String, bytes: usize },
     #[error("the grant of session {session} cannot be written: {error}")]
@@ -121,8 +121,8 @@ pub fn of(session: &Session, names: &UserNames) -> Option<Grant> {
         work: terms.work.clone(),
         labels: terms.labels.clone(),
         annotations: terms.annotations.clone(),
-        values: std::collections::BTreeMap::new(),
-        auxiliary: Vec::new(),
+        values: terms.values.clone(),
+        auxiliary: terms.auxiliary.clone(),
     })
 }
 
@@ -217,19 +217,27 @@ pub fn prepare(
     } else {
         Ended::No
     };
+    let requires = requires(&grant);
     Ok(Some(Prepared {
         uid: grant.uid,
         revision,
-        requires: requires(&grant.work),
+        requires,
         expires_at: grant.expires_at,
         ended,
         body,
     }))
 }
 
-/// What an agent must have for this work (D17).
-fn requires(work: &Work) -> Vec<String> {
-    match work {
-        Work::Workload(_) => vec![feature::WORKLOAD.to_owned()],
+/// What an agent must have for this grant (D17): one that would ignore a text, a value or a resource must not take it.
+fn requires(grant: &Grant) -> Vec<String> {
+    let Work::Workload(workload) = &grant.work;
+    let is_text = match &workload.pod {
+        PodSource::Text(_) => true,
+        PodSource::Structured { .. } => workload.overrides_template.is_some(),
+    };
+    let mut features = vec![feature::WORKLOAD.to_owned()];
+    if is_text || !grant.values.is_empty() || !grant.auxiliary.is_empty() {
+        features.push(feature::TEMPLATES.to_owned());
     }
+    features
 }

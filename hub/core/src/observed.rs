@@ -7,6 +7,7 @@ use breakglass_protocol::wire::report::{EndRecord, Phase, Report};
 use crate::clock::{Now, whole_microsecond};
 use crate::session::{End, EndReason, Observed, Running, Session, Settled, State};
 
+mod resources;
 mod translate;
 
 /// What came of a report.
@@ -132,6 +133,8 @@ fn taken_in(old: &Observed, report: &Report) -> Observed {
         renewal: old.renewal.max(report.renewal),
         pods: report.pods.iter().map(translate::pod).collect(),
         deployed: report.deployed.iter().map(translate::deployed).collect(),
+        auxiliary: resources::auxiliary(&report.resources),
+        pod_documents: resources::of_pod_template(&report.resources),
         cleanup: report
             .cleanup
             .as_ref()

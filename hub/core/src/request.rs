@@ -3,6 +3,7 @@
 //! First who and what: does the template exist, is it fit for use, may this caller ask at all. Then all rules on what was
 //! asked, each a small function over the same [`Facts`], so that a requester is told everything at once.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use breakglass_protocol::api::debug_session::CreateDebugSession;
@@ -10,7 +11,7 @@ use breakglass_protocol::duration::DurationText;
 use breakglass_protocol::ids::{GrantUid, Revision};
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
-use breakglass_protocol::kinds::debug_session::{DebugSessionSpec, ResolvedRequest};
+use breakglass_protocol::kinds::debug_session::{DebugSessionSpec, ResolvedRequest, ResolvedValue};
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
 use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
 
@@ -25,6 +26,7 @@ use crate::session::{
 use crate::snapshot::{Requirement, Snapshot, Source};
 
 mod admission;
+mod auxiliary;
 pub(crate) mod defaults;
 mod namespace;
 mod people;
@@ -32,16 +34,22 @@ mod readiness;
 mod reason;
 mod time;
 mod unsupported;
+mod variables;
 
 pub use admission::{Admission, Coverage, admits, covers};
 pub use readiness::readiness;
+pub use variables::declared as declared_variables;
+
+/// Most names told that a template does not know, and the longest part of one: a request may hold a megabyte of them.
+const TOLD_UNKNOWN: usize = 20;
+const SHOWN_OF_A_NAME: usize = 63;
 
 /// What the catalogue holds of what a request names.
 #[derive(Clone, Copy, Debug)]
 pub struct Catalogue<'a> {
     /// By `templateRef`.
     pub template: Option<&'a DebugSessionTemplate>,
-    /// By the template's `podTemplateRef`.
+    /// By the template's `podTemplateRef`, if it has one.
     pub pod_template: Option<&'a DebugPodTemplate>,
     /// By `cluster`.
     pub cluster: Option<&'a Cluster>,
@@ -68,7 +76,8 @@ pub struct Resolved {
 struct Facts<'a> {
     asked: &'a CreateDebugSession,
     template: &'a DebugSessionTemplate,
-    pod_template: &'a DebugPodTemplate,
+    /// `None` where the session template holds the pod itself.
+    pod_template: Option<&'a DebugPodTemplate>,
     cluster: &'a Cluster,
     caller: &'a Caller,
 }
@@ -94,21 +103,35 @@ pub fn resolve(
     violations.extend(wrong);
     let (namespace, wrong) = apart(namespace::resolve(&facts));
     violations.extend(wrong);
+    let (values, wrong) = apart(variables::resolve(&facts));
+    violations.extend(wrong);
+    let (auxiliary, wrong) = apart(auxiliary::resolve(&facts));
+    violations.extend(wrong);
     if let Some(refusal) = Refusal::from_violations(violations) {
         return Err(refusal);
     }
-    let session = assemble(
-        &facts,
-        duration.unwrap_or_default(),
-        namespace.unwrap_or_default(),
-        ids,
-        now,
-    )?;
+    // All are there where nothing is violated.
+    let found = Found {
+        duration: duration.unwrap_or_default(),
+        namespace: namespace.unwrap_or_default(),
+        values: values.unwrap_or_default(),
+        auxiliary: auxiliary.unwrap_or_default(),
+    };
+    let session = assemble(&facts, found, ids, now)?;
     check_size(&session)?;
     Ok(Resolved {
         session,
         warnings: warnings(&facts),
     })
+}
+
+/// What the rules made of what was asked.
+struct Found {
+    duration: Duration,
+    namespace: String,
+    values: BTreeMap<String, ResolvedValue>,
+    /// Names, in the template's order.
+    auxiliary: Vec<String>,
 }
 
 fn apart<T>(result: Result<T, Vec<Violation>>) -> (Option<T>, Vec<Violation>) {
@@ -145,15 +168,18 @@ fn gather<'a>(
     }
     let cluster =
         admission::find_cluster(template, catalogue.cluster, &asked.cluster).map_err(one)?;
-    // Readiness has said so otherwise.
-    let pod_template = catalogue.pod_template.ok_or_else(unknown)?;
     Ok(Facts {
         asked,
         template,
-        pod_template,
+        pod_template: catalogue.pod_template,
         cluster,
         caller,
     })
+}
+
+/// As much of a requester's name for something as a message repeats.
+fn shortened(name: &str) -> String {
+    name.chars().take(SHOWN_OF_A_NAME).collect()
 }
 
 fn one(violation: Violation) -> Refusal {
@@ -163,19 +189,13 @@ fn one(violation: Violation) -> Refusal {
     }
 }
 
-fn assemble(
-    facts: &Facts<'_>,
-    duration: Duration,
-    namespace: String,
-    ids: Ids,
-    now: Now,
-) -> Result<Session, Refusal> {
+fn assemble(facts: &Facts<'_>, found: Found, ids: Ids, now: Now) -> Result<Session, Refusal> {
     let created_at = whole_second(now.wall);
     let spec = spec_of(facts);
     let source = Source {
         template: Box::new(facts.template.spec.clone()),
-        pod_template: Box::new(facts.pod_template.spec.clone()),
-        resolved: Box::new(resolved_of(facts, duration, namespace)),
+        pod_template: facts.pod_template.map(|pod| Box::new(pod.spec.clone())),
+        resolved: Box::new(resolved_of(facts, found)),
         requirement: requirement(facts),
     };
     let snapshot = Snapshot::of(&spec, source).map_err(|error| {
@@ -230,13 +250,18 @@ fn spec_of(facts: &Facts<'_>) -> DebugSessionSpec {
         reason: reason::given(asked).map(str::to_owned),
         target_namespace: namespace::asked(asked).map(str::to_owned),
         invited_participants: people::invited(asked),
+        selected_auxiliary_resources: asked
+            .selected_auxiliary_resources
+            .clone()
+            .unwrap_or_default(),
+        extra_deploy_values: asked.extra_deploy_values.clone().unwrap_or_default(),
         request_reason_config: template.spec.request_reason.clone(),
         approval_reason_config: template.spec.approval_reason.clone(),
         ..DebugSessionSpec::default()
     }
 }
 
-fn resolved_of(facts: &Facts<'_>, duration: Duration, namespace: String) -> ResolvedRequest {
+fn resolved_of(facts: &Facts<'_>, found: Found) -> ResolvedRequest {
     let spec = &facts.template.spec;
     let seconds = |d: Duration| i64::try_from(d.as_secs()).ok();
     let operations = defaults::operations(spec.allowed_pod_operations.as_ref());
@@ -245,10 +270,10 @@ fn resolved_of(facts: &Facts<'_>, duration: Duration, namespace: String) -> Reso
         mode: Some(spec.mode.unwrap_or_default()),
         workload_type: Some(spec.workload_type.unwrap_or_default()),
         replicas: Some(spec.replicas.unwrap_or(1)),
-        target_namespace: Some(namespace),
-        duration_seconds: seconds(duration),
+        target_namespace: Some(found.namespace),
+        duration_seconds: seconds(found.duration),
         // Renewal is not built: the end of the first span is the last end.
-        max_duration_seconds: seconds(duration),
+        max_duration_seconds: seconds(found.duration),
         allow_renewal: Some(false),
         max_renewals: Some(0),
         operations: Some(AllowedPodOperations {
@@ -264,6 +289,8 @@ fn resolved_of(facts: &Facts<'_>, duration: Duration, namespace: String) -> Reso
         // `clusterUserNames` stays out: how people read in a cluster is an administrator's setting of the cluster, and a
         // correction there must reach running sessions too.
         expiration_behavior: Some(spec.expiration_behavior.unwrap_or_default()),
+        values: found.values,
+        auxiliary_resources: found.auxiliary,
         ..ResolvedRequest::default()
     }
 }

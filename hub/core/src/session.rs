@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use breakglass_protocol::ids::{ClusterName, GrantUid};
 use breakglass_protocol::kinds::debug_session::{
-    AllowedPod, Cleanup, DebugSessionSpec, DeployedResource,
+    AllowedPod, AuxiliaryResourceStatus, Cleanup, DebugSessionSpec, DeployedResource,
+    PodTemplateResourceStatus,
 };
 use breakglass_protocol::person::Identity;
 
@@ -174,6 +175,10 @@ pub struct Observed {
     pub renewal: u32,
     pub pods: Vec<AllowedPod>,
     pub deployed: Vec<DeployedResource>,
+    /// One for each auxiliary resource, in the template's order.
+    pub auxiliary: Vec<AuxiliaryResourceStatus>,
+    /// One for each later document of the pod template.
+    pub pod_documents: Vec<PodTemplateResourceStatus>,
     pub cleanup: Option<Cleanup>,
     pub settled: Settled,
 }

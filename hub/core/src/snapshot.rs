@@ -7,15 +7,15 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use breakglass_protocol::kinds::debug_pod_template::{DebugPodTemplateSpec, PodTemplate};
-use breakglass_protocol::kinds::debug_session::{DebugSessionSpec, ResolvedRequest};
-use breakglass_protocol::kinds::debug_session_template::{DebugSessionTemplateSpec, WorkloadType};
-use breakglass_protocol::kinds::pod_overrides;
-use breakglass_protocol::wire::grant::{
-    ContainerOverride, Operations, PodOverrides, PodSource, Work, Workload, WorkloadKind,
-};
+use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplateSpec;
+use breakglass_protocol::kinds::debug_session as kind;
+use breakglass_protocol::kinds::debug_session::{DebugSessionSpec, ResolvedRequest, ResolvedValue};
+use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplateSpec;
+use breakglass_protocol::wire::grant::{Auxiliary, GrantedValue, Operations, ValueOrigin, Work};
 
 use crate::request::defaults;
+
+mod work;
 
 /// The frozen source, its digest, and the terms that follow from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +31,9 @@ pub struct Snapshot {
 #[serde(rename_all = "camelCase")]
 pub struct Source {
     pub template: Box<DebugSessionTemplateSpec>,
-    pub pod_template: Box<DebugPodTemplateSpec>,
+    /// `None` where the session template holds the pod itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_template: Option<Box<DebugPodTemplateSpec>>,
     pub resolved: Box<ResolvedRequest>,
     pub requirement: Requirement,
 }
@@ -50,6 +52,10 @@ pub struct Terms {
     pub max_concurrent_sessions: u32,
     pub approval_reason: Option<ApprovalReasonTerms>,
     pub work: Work,
+    /// What templates read as `.vars`.
+    pub values: BTreeMap<String, GrantedValue>,
+    /// The resources that the session takes beside its workload.
+    pub auxiliary: Vec<Auxiliary>,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
 }
@@ -102,15 +108,19 @@ impl Snapshot {
     /// If the source lacks what every session has.
     pub fn of(spec: &DebugSessionSpec, source: Source) -> Result<Self, SnapshotError> {
         let digest = digest(&serde_json::json!({ "spec": spec, "source": source }));
-        Self::restore(digest, source)
+        Self::restore(spec, digest, source)
     }
 
     /// Reads a stored snapshot. Its digest is what it was: it names what was decided on, also after an upgrade.
     ///
     /// # Errors
     /// If the source lacks what every session has.
-    pub fn restore(digest: String, source: Source) -> Result<Self, SnapshotError> {
-        let terms = Terms::of(&source)?;
+    pub fn restore(
+        spec: &DebugSessionSpec,
+        digest: String,
+        source: Source,
+    ) -> Result<Self, SnapshotError> {
+        let terms = Terms::of(spec, &source)?;
         Ok(Self {
             digest,
             source,
@@ -120,12 +130,12 @@ impl Snapshot {
 }
 
 impl Terms {
-    fn of(source: &Source) -> Result<Self, SnapshotError> {
+    fn of(spec: &DebugSessionSpec, source: &Source) -> Result<Self, SnapshotError> {
         let Source {
             template,
-            pod_template,
             resolved,
             requirement,
+            ..
         } = source;
         let missing = SnapshotError::Missing;
         let seconds = |value: Option<i64>, name| {
@@ -160,7 +170,13 @@ impl Terms {
                 .approval_reason
                 .as_ref()
                 .map(defaults::approval_reason),
-            work: work(template, pod_template, resolved)?,
+            work: work::work(spec, source)?,
+            values: resolved
+                .values
+                .iter()
+                .map(|(name, from)| (name.clone(), value(from)))
+                .collect(),
+            auxiliary: work::auxiliary(spec, source)?,
             labels: resolved.labels.clone(),
             annotations: resolved.annotations.clone(),
         })
@@ -171,58 +187,13 @@ fn count(value: Option<i32>) -> u32 {
     value.and_then(|v| u32::try_from(v).ok()).unwrap_or(0)
 }
 
-fn work(
-    template: &DebugSessionTemplateSpec,
-    pod_template: &DebugPodTemplateSpec,
-    resolved: &ResolvedRequest,
-) -> Result<Work, SnapshotError> {
-    let pod = pod_template
-        .template
-        .as_ref()
-        .ok_or(SnapshotError::Missing("resolvedPodTemplate.template"))?;
-    let kind = match resolved.workload_type.unwrap_or_default() {
-        WorkloadType::DaemonSet => WorkloadKind::DaemonSet,
-        WorkloadType::Deployment => WorkloadKind::Deployment,
-    };
-    Ok(Work::Workload(Box::new(Workload {
-        kind,
-        replicas: count(resolved.replicas),
-        pod: pod_source(pod)?,
-        overrides: template
-            .pod_overrides
-            .as_ref()
-            .map(overrides)
-            .unwrap_or_default(),
-        overrides_template: None,
-        affinity: template.affinity_overrides.clone(),
-        tolerations: template.additional_tolerations.clone(),
-    })))
-}
-
-fn pod_source(pod: &PodTemplate) -> Result<PodSource, SnapshotError> {
-    let metadata = pod.metadata.clone().unwrap_or_default();
-    Ok(PodSource::Structured {
-        labels: metadata.labels,
-        annotations: metadata.annotations,
-        spec: serde_json::to_value(&pod.spec)?,
-    })
-}
-
-fn overrides(from: &pod_overrides::PodOverrides) -> PodOverrides {
-    let Some(spec) = &from.spec else {
-        return PodOverrides::default();
-    };
-    let container = |c: &pod_overrides::ContainerOverride| ContainerOverride {
-        name: c.name.clone(),
-        env: c.env.clone(),
-        resources: c.resources.clone(),
-        security_context: c.security_context.clone(),
-    };
-    PodOverrides {
-        host_network: spec.host_network,
-        host_pid: spec.host_pid,
-        host_ipc: spec.host_ipc,
-        containers: spec.containers.iter().map(container).collect(),
+fn value(from: &ResolvedValue) -> GrantedValue {
+    GrantedValue {
+        text: from.text.clone(),
+        origin: match from.origin {
+            kind::ValueOrigin::Constrained => ValueOrigin::Constrained,
+            kind::ValueOrigin::FreeText => ValueOrigin::FreeText,
+        },
     }
 }
 

@@ -6,6 +6,7 @@ use breakglass_protocol::kinds::debug_session_template::{
     DebugSessionTemplate, DebugSessionTemplateSpec,
 };
 
+use super::auxiliary;
 use crate::refusal::Violation;
 use crate::unbuilt::{self, Document};
 
@@ -29,11 +30,14 @@ pub fn readiness(
         return violations;
     }
     violations.extend(names_people(name, &template.spec));
-    match pod_template_of(name, &template.spec, pod_template) {
-        Ok(pod) => {
+    violations.extend(categories_are_there(name, &template.spec));
+    match pod_of(name, &template.spec, pod_template) {
+        Ok(Pod::Structured(pod)) => {
             violations.extend(pod_of_workload(pod));
             violations.extend(overrides_fit(name, &template.spec, pod));
         }
+        // What it renders to is the agent's to judge.
+        Ok(Pod::Text) => {}
         Err(violation) => violations.push(violation),
     }
     violations
@@ -55,11 +59,32 @@ fn names_people(name: &str, spec: &DebugSessionTemplateSpec) -> Option<Violation
     })
 }
 
-fn pod_template_of<'a>(
+/// Each required category needs a resource, or every request would be refused.
+fn categories_are_there(name: &str, spec: &DebugSessionTemplateSpec) -> Option<Violation> {
+    let missing = auxiliary::missing_categories(spec);
+    (!missing.is_empty()).then(|| {
+        let missing = missing.join(", ");
+        let message = format!(
+            "session template {name}: spec.requiredAuxiliaryResourceCategories names {missing}, of which it has no auxiliary resource"
+        );
+        not_ready("requiredAuxiliaryResourceCategories", message)
+    })
+}
+
+/// Where a session's pod comes from.
+enum Pod<'a> {
+    Structured(StructuredPod<'a>),
+    Text,
+}
+
+fn pod_of<'a>(
     name: &str,
     spec: &DebugSessionTemplateSpec,
     pod_template: Option<&'a DebugPodTemplate>,
 ) -> Result<Pod<'a>, Violation> {
+    if spec.pod_template_string.is_some() {
+        return Ok(Pod::Text);
+    }
     let Some(reference) = &spec.pod_template_ref else {
         let message = format!(
             "session template {name}: spec.podTemplateRef is missing; workload mode needs a pod"
@@ -80,27 +105,28 @@ fn pod_template_of<'a>(
         );
         return Err(not_ready("unbuilt", message));
     }
-    match &found.spec.template {
-        Some(template) => Ok(Pod {
+    match (&found.spec.template, &found.spec.template_string) {
+        (Some(template), _) => Ok(Pod::Structured(StructuredPod {
             name: found.metadata.name.as_deref().unwrap_or_default(),
             template,
-        }),
-        None => Err(not_ready(
+        })),
+        (None, Some(_)) => Ok(Pod::Text),
+        (None, None) => Err(not_ready(
             "podTemplateRef",
-            format!("pod template {pod_name}: spec.template is missing"),
+            format!("pod template {pod_name}: spec has neither template nor templateString"),
         )),
     }
 }
 
 /// A structured pod with its template's name.
 #[derive(Clone, Copy)]
-struct Pod<'a> {
+struct StructuredPod<'a> {
     name: &'a str,
     template: &'a PodTemplate,
 }
 
 /// D2: what a DaemonSet's or Deployment's pod template may not set.
-fn pod_of_workload(pod: Pod<'_>) -> Vec<Violation> {
+fn pod_of_workload(pod: StructuredPod<'_>) -> Vec<Violation> {
     let spec = &pod.template.spec;
     let wrong = |field: &str, message: &str| {
         not_ready(
@@ -135,7 +161,11 @@ fn pod_of_workload(pod: Pod<'_>) -> Vec<Violation> {
 }
 
 /// An override of a container that the pod lacks would be ignored, so it is refused.
-fn overrides_fit(name: &str, spec: &DebugSessionTemplateSpec, pod: Pod<'_>) -> Vec<Violation> {
+fn overrides_fit(
+    name: &str,
+    spec: &DebugSessionTemplateSpec,
+    pod: StructuredPod<'_>,
+) -> Vec<Violation> {
     let containers = spec
         .pod_overrides
         .iter()

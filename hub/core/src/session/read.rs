@@ -102,10 +102,7 @@ impl<'a> Reader<'a> {
                 .resolved_template
                 .clone()
                 .ok_or(self.missing("status.resolvedTemplate"))?,
-            pod_template: status
-                .resolved_pod_template
-                .clone()
-                .ok_or(self.missing("status.resolvedPodTemplate"))?,
+            pod_template: status.resolved_pod_template.clone(),
             resolved: status
                 .resolved
                 .clone()
@@ -117,7 +114,7 @@ impl<'a> Reader<'a> {
             },
         };
         let digest = status.digest.clone().ok_or(self.missing("status.digest"))?;
-        Snapshot::restore(digest, source).map_err(|error| Impossible::Snapshot {
+        Snapshot::restore(&self.object.spec, digest, source).map_err(|error| Impossible::Snapshot {
             session: self.name.clone(),
             error,
         })
@@ -218,6 +215,8 @@ impl<'a> Reader<'a> {
                 .unwrap_or(0),
             pods: status.allowed_pods.clone(),
             deployed: status.deployed_resources.clone(),
+            auxiliary: status.auxiliary_resource_statuses.clone(),
+            pod_documents: status.pod_template_resource_statuses.clone(),
             cleanup: status.cleanup.clone(),
             settled: if agent.settled_at.is_some() {
                 Settled::Yes

@@ -27,10 +27,10 @@ pub(super) const TEMPLATE: &[Entry] = &[
     built("deprecationMessage"),
     unbuilt("mode", Used::Is(&["kubectl-debug", "hybrid"])),
     built("podTemplateRef"),
-    unbuilt("podTemplateString", Used::Set),
-    unbuilt("templateEngine", Used::Is(&["jinja"])),
+    built("podTemplateString"),
+    built("templateEngine"),
     built("podOverrides"),
-    unbuilt("podOverridesTemplate", Used::Set),
+    built("podOverridesTemplate"),
     built("workloadType"),
     built("replicas"),
     built("targetNamespace"),
@@ -68,9 +68,9 @@ pub(super) const TEMPLATE: &[Entry] = &[
     unbuilt("kubectlDebug.podCopy", Used::Enabled),
     unbuilt("kubectlDebug.nodeDebug", Used::Enabled),
     unbuilt("impersonation", Used::Set),
-    unbuilt("auxiliaryResources", Used::Set),
-    unbuilt("auxiliaryResourceDefaults", Used::Set),
-    unbuilt("requiredAuxiliaryResourceCategories", Used::Set),
+    built("auxiliaryResources"),
+    built("auxiliaryResourceDefaults"),
+    built("requiredAuxiliaryResourceCategories"),
     built("allowedPodOperations"),
     unbuilt("terminalSharing", Used::Enabled),
     // The hub records its own events always.
@@ -95,7 +95,7 @@ pub(super) const TEMPLATE: &[Entry] = &[
     unbuilt("gracePeriodBeforeExpiry", Used::Set),
     unbuilt("resourceQuota", Used::Set),
     unbuilt("podDisruptionBudget", Used::Enabled),
-    unbuilt("extraDeployVariables", Used::Set),
+    built("extraDeployVariables"),
     unbuilt("failMode", Used::Is(&["open"])),
 ];
 
@@ -103,9 +103,9 @@ pub(super) const POD_TEMPLATE: &[Entry] = &[
     built("displayName"),
     built("description"),
     built("template"),
-    unbuilt("templateString", Used::Set),
-    unbuilt("templateEngine", Used::Is(&["jinja"])),
-    unbuilt("extraDeployVariables", Used::Set),
+    built("templateString"),
+    built("templateEngine"),
+    built("extraDeployVariables"),
 ];
 
 pub(super) const CLUSTER: &[Entry] = &[

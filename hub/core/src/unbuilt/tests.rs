@@ -112,11 +112,6 @@ fn d10_fields_in_use_are_named_and_their_off_values_pass() {
             "spec.mode",
         ),
         (
-            json!({"podTemplateString": "x"}),
-            json!({"podTemplateString": null}),
-            "spec.podTemplateString",
-        ),
-        (
             json!({"constraints": {"allowRenewal": true}}),
             json!({"constraints": {"allowRenewal": false}}),
             "spec.constraints.allowRenewal",
@@ -182,11 +177,6 @@ fn d10_fields_in_use_are_named_and_their_off_values_pass() {
             "spec.podDisruptionBudget",
         ),
         (
-            json!({"extraDeployVariables": [{"name": "x"}]}),
-            json!({"extraDeployVariables": []}),
-            "spec.extraDeployVariables",
-        ),
-        (
             json!({"resourceQuota": {"maxPods": 3}}),
             json!({"resourceQuota": {}}),
             "spec.resourceQuota",
@@ -208,29 +198,27 @@ fn d10_fields_in_use_are_named_and_their_off_values_pass() {
 }
 
 #[test]
-fn d10_reasons_and_presentation_are_built() {
+fn d10_reasons_presentation_and_templates_are_built() {
     let spec = json!({
         "displayName": "x", "description": "y", "priority": 7, "hidden": true, "deprecated": true, "deprecationMessage": "z",
         "requestReason": {"mandatory": true, "suggestedReasons": ["a"], "description": "b"},
         "approvalReason": {"mandatoryForRejection": true},
     });
     assert_eq!(template(spec), Vec::<String>::new());
+    let spec = json!({
+        "podTemplateString": "x", "podOverridesTemplate": "x", "templateEngine": "jinja",
+        "extraDeployVariables": [{"name": "x"}],
+        "auxiliaryResources": [{"name": "x", "templateString": "x"}],
+        "auxiliaryResourceDefaults": {"x": true}, "requiredAuxiliaryResourceCategories": ["x"],
+    });
+    assert_eq!(template(spec), Vec::<String>::new());
 }
 
 #[test]
 fn d10_pod_templates_clusters_and_whole_kinds() {
-    let pod: DebugPodTemplateSpec =
-        serde_json::from_value(json!({"templateString": "containers: []"})).unwrap();
-    assert_eq!(
-        of(Document::PodTemplate(&pod))[0].field,
-        "spec.templateString"
-    );
-    let jinja: DebugPodTemplateSpec =
-        serde_json::from_value(json!({"templateEngine": "jinja"})).unwrap();
-    assert_eq!(
-        of(Document::PodTemplate(&jinja))[0].message,
-        "\"jinja\" is not supported yet; choose another value or leave it out"
-    );
+    let pod = json!({"templateString": "containers: []", "templateEngine": "jinja", "extraDeployVariables": [{"name": "x"}]});
+    let pod: DebugPodTemplateSpec = serde_json::from_value(pod).unwrap();
+    assert_eq!(of(Document::PodTemplate(&pod)), []);
     let cluster: ClusterSpec =
         serde_json::from_value(json!({"userNames": {"groupsPrefix": "oidc:"}})).unwrap();
     assert_eq!(

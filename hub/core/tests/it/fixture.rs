@@ -151,6 +151,31 @@ pub(crate) fn resolve_with(
     request::resolve(asked, &catalogue, &alice(), ids(), at(0))
 }
 
+/// What alice asks of a template with these fields of `spec` changed, and of a pod template with this whole `spec`.
+pub(crate) fn resolve_texts(
+    asked: &CreateDebugSession,
+    changes: Value,
+    pod: Option<Value>,
+    caller: &Caller,
+) -> Result<Resolved, Refusal> {
+    let mut json = template_json();
+    for (field, value) in changes.as_object().unwrap() {
+        json["spec"][field] = value.clone();
+    }
+    let (template, cluster) = (template(json), cluster(json!({})));
+    let pod = pod.map(|spec| {
+        let mut pod = standard_pod();
+        pod.spec = serde_json::from_value(spec).unwrap();
+        pod
+    });
+    let catalogue = Catalogue {
+        template: Some(&template),
+        pod_template: pod.as_ref(),
+        cluster: Some(&cluster),
+    };
+    request::resolve(asked, &catalogue, caller, ids(), at(0))
+}
+
 /// A new session of alice's from a template with these fields of `spec` changed.
 pub(crate) fn pending_with(changes: Value) -> Session {
     let mut json = template_json();

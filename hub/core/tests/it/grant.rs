@@ -89,7 +89,7 @@ fn d02_the_last_end_is_that_of_the_last_possible_renewal() {
     let mut source = session.snapshot.source.clone();
     source.resolved.max_renewals = Some(3);
     source.resolved.max_duration_seconds = Some(4 * 3600);
-    session.snapshot = Snapshot::restore(session.snapshot.digest, source).unwrap();
+    session.snapshot = Snapshot::restore(&session.spec, session.snapshot.digest, source).unwrap();
     let session = lifecycle::submit(session, at(0)).unwrap();
     assert_eq!(of(&session, &names()).unwrap().last_end, at(4 * 3600).wall);
 }

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod auxiliary;
 mod fixture;
 mod grant;
 mod lifecycle;
@@ -18,3 +19,5 @@ mod observed;
 mod offer;
 mod request;
 mod stored;
+mod templates;
+mod variables;

@@ -8,7 +8,8 @@ use breakglass_protocol::kinds::MicroTime;
 use breakglass_protocol::kinds::debug_session as kind;
 use breakglass_protocol::wire::grant::EndReason;
 use breakglass_protocol::wire::report::{
-    Cleanup, EndRecord, ObjectRecord, ObservedPod, Phase, Remaining, Removed, Report,
+    Cleanup, EndRecord, ObjectRecord, ObservedPod, Phase, Readiness, Remaining, Removed, Report,
+    ResourceOrigin, ResourceStatus,
 };
 
 use crate::fixture::*;
@@ -69,6 +70,7 @@ fn proof(seconds: u64) -> Option<Cleanup> {
             at: at(seconds + 1).wall,
         }],
         remaining: vec![],
+        kept: vec![],
     })
 }
 
@@ -321,4 +323,82 @@ fn expiry_in_the_hub_and_the_agents_report_end_in_the_same_state_in_any_order() 
     assert_eq!(agent_first.state.name(), hub_first.state.name());
     assert_eq!(agent_first.observed, hub_first.observed);
     assert!(lifecycle::expire(agent_first, at(3620)).is_err());
+}
+
+fn resource(source: &str, kind: &str, origin: ResourceOrigin) -> ResourceStatus {
+    ResourceStatus {
+        source: source.into(),
+        origin,
+        api_version: "v1".into(),
+        kind: kind.into(),
+        name: format!("{}-x", kind.to_lowercase()),
+        namespace: Some("breakglass-debug".into()),
+        created_at: Some(at(11).wall),
+        readiness: Some(Readiness::Current),
+        ready_at: Some(at(12).wall),
+        deleted_at: None,
+        error: None,
+    }
+}
+
+#[test]
+fn resources_beside_the_workload_are_told_in_the_kinds_words() {
+    let session = active();
+    let origin = |name: &str| ResourceOrigin::Auxiliary {
+        name: name.into(),
+        category: Some("rbac".into()),
+    };
+    let missing = ResourceStatus {
+        created_at: None,
+        readiness: None,
+        ready_at: None,
+        error: Some("the cluster does not have this kind".into()),
+        ..resource("auxiliary/metrics[0]", "PodMonitor", origin("metrics"))
+    };
+    let mut said = report(&session, 20, Phase::Running);
+    said.resources = vec![
+        resource(
+            "pod-template[1]",
+            "PersistentVolumeClaim",
+            ResourceOrigin::PodTemplate {},
+        ),
+        resource("auxiliary/bundle[0]", "ServiceAccount", origin("bundle")),
+        ResourceStatus {
+            readiness: Some(Readiness::InProgress),
+            ..resource("auxiliary/bundle[1]", "Role", origin("bundle"))
+        },
+        missing,
+    ];
+    let cluster = ClusterName::new(CLUSTER);
+    let Observation::Changed(session) = observe(session, &cluster, &said, at(21)).unwrap() else {
+        panic!("it is news");
+    };
+    let json = serde_json::to_value(kind::DebugSession::from(&session)).unwrap();
+    assert_eq!(
+        json["status"]["podTemplateResourceStatuses"],
+        serde_json::json!([{
+            "source": "pod-template[1]", "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "resourceName": "persistentvolumeclaim-x", "namespace": "breakglass-debug",
+            "created": true, "createdAt": "2027-01-15T08:00:11Z", "ready": true, "readyAt": "2027-01-15T08:00:12Z",
+            "readinessStatus": "Current", "deleted": false,
+        }])
+    );
+    let auxiliary = &json["status"]["auxiliaryResourceStatuses"];
+    assert_eq!(auxiliary[0]["name"], "bundle");
+    assert_eq!(auxiliary[0]["kind"], "ServiceAccount");
+    assert_eq!(
+        auxiliary[0]["additionalResources"],
+        serde_json::json!([{
+            "apiVersion": "v1", "kind": "Role", "resourceName": "role-x", "namespace": "breakglass-debug",
+            "ready": false, "readinessStatus": "InProgress", "deleted": false,
+        }])
+    );
+    assert_eq!(auxiliary[1]["created"], false);
+    assert_eq!(auxiliary[1]["error"], "the cluster does not have this kind");
+    assert!(auxiliary[1].get("ready").is_none(), "not looked at");
+    let read = Session::try_from(&serde_json::from_value::<kind::DebugSession>(json).unwrap());
+    assert_eq!(read.unwrap(), session);
+    said.at = at(22).wall;
+    let again = observe(session, &cluster, &said, at(23)).unwrap();
+    assert!(matches!(again, Observation::Unchanged(_)), "nothing new");
 }
