@@ -6,7 +6,7 @@
 //! * everywhere: `pods`, `replicasets`, `daemonsets`, `deployments` get, list, watch; `namespaces` get; `services`,
 //!   `events` list;
 //! * in the namespaces of sessions: `daemonsets`, `deployments` create, patch, delete; `replicasets` delete; `pods` patch,
-//!   delete.
+//!   delete; of each kind in the ceiling's `extraKinds` create, get, delete; what its `grantableRules` list.
 
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub mod apply;
+mod discovery;
 pub mod prune;
 pub mod read;
 pub mod view;
@@ -34,6 +35,7 @@ const MAX_MESSAGE: usize = 1000;
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    discovered: discovery::Discovered,
 }
 
 /// One object, or (with an empty name) all objects of a kind in one place.
@@ -44,6 +46,8 @@ pub struct Target {
     /// `None` for kinds without namespaces.
     pub namespace: Option<String>,
     pub name: String,
+    /// As in paths; `None` for what Kubernetes's own rule makes of the kind.
+    pub(crate) plural: Option<String>,
 }
 
 impl Target {
@@ -54,6 +58,7 @@ impl Target {
             kind: kind.to_owned(),
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
+            plural: None,
         }
     }
 
@@ -76,6 +81,7 @@ impl Target {
             kind: named("/kind")?.to_owned(),
             namespace: text("/metadata/namespace").map(str::to_owned),
             name: named("/metadata/name")?.to_owned(),
+            plural: None,
         })
     }
 
@@ -84,7 +90,11 @@ impl Target {
             .api_version
             .split_once('/')
             .unwrap_or(("", &self.api_version));
-        ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &self.kind))
+        let gvk = GroupVersionKind::gvk(group, version, &self.kind);
+        match &self.plural {
+            Some(plural) => ApiResource::from_gvk_with_plural(&gvk, plural),
+            None => ApiResource::from_gvk(&gvk),
+        }
     }
 
     /// Path of the collection.
@@ -159,7 +169,10 @@ fn invalid(message: String) -> ApiFailure {
 impl Cluster {
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self {
+            client,
+            discovered: discovery::Discovered::default(),
+        }
     }
 
     /// The client by `KUBECONFIG` if that is set, else by the pod's ServiceAccount.

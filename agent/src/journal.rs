@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use breakglass_agent_core::held::Held;
 use breakglass_agent_core::holdings::Memory;
 use breakglass_agent_core::plan::outcome::ApiFailure;
+use breakglass_agent_core::workload::Seed;
 use breakglass_protocol::ids::GrantUid;
 use http::Method;
 use kube::core::ObjectList;
@@ -218,6 +219,21 @@ impl Journal {
     /// If it cannot be encoded.
     pub fn seal_memory(&self, memory: &Memory) -> Result<Sealed, JournalError> {
         Ok(self.seal_bytes(MEMORY.to_owned(), "memory", &encode(memory)?))
+    }
+
+    /// What keys the random functions of a grant's texts: of this agent alone and the same for the same grant.
+    #[must_use]
+    pub fn seed(&self, uid: &GrantUid) -> Seed {
+        // No record has this name, so no record's code is a seed.
+        let tag = hmac::sign(
+            &self.key,
+            &authenticated("render-seed", uid.as_str().as_bytes()),
+        );
+        let mut bytes = [0; 32];
+        for (byte, from) in bytes.iter_mut().zip(tag.as_ref()) {
+            *byte = *from;
+        }
+        Seed::new(bytes)
     }
 
     fn seal_bytes(&self, name: String, label: &'static str, record: &[u8]) -> Sealed {

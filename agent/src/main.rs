@@ -355,7 +355,7 @@ fn link_config(identity: &Identity) -> LinkConfig {
         cluster: ClusterName::new(identity.cluster.as_str()),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: uuid::Uuid::new_v4().to_string(),
-        features: vec![feature::WORKLOAD.to_owned()],
+        features: vec![feature::WORKLOAD.to_owned(), feature::TEMPLATES.to_owned()],
     }
 }
 

@@ -10,6 +10,7 @@ use breakglass_agent_core::clock::Now;
 use breakglass_agent_core::grants::GrantBook;
 use breakglass_agent_core::held::Held;
 use breakglass_agent_core::holdings::{Holdings, Memory, Received};
+use breakglass_agent_core::workload::Seed;
 use breakglass_protocol::ids::GrantUid;
 use breakglass_protocol::wire::grant::Grant;
 use breakglass_protocol::wire::report::ObservedPod;
@@ -53,6 +54,7 @@ fn held() -> Option<Held> {
             remaining: Duration::from_secs(3600),
             missing_features: Vec::new(),
         },
+        &Seed::new([0; 32]),
         now(),
     );
     holdings.get(&uid).cloned()

@@ -11,11 +11,27 @@ use serde::{Deserialize, Serialize};
 use crate::deadline::millis_between;
 use crate::workload::Rendered;
 
+mod extra;
 mod image;
 mod pod;
+mod rbac;
+
+pub use extra::leave_out_unlisted;
+pub use rbac::GrantableRule;
 
 /// The session mode that this build deploys.
 const WORKLOAD_MODE: &str = "workload";
+/// Kinds that give no more than the namespace's own pods have (S9).
+pub const DEFAULT_KINDS: [&str; 8] = [
+    "ConfigMap",
+    "Secret",
+    "PersistentVolumeClaim",
+    "Service",
+    "NetworkPolicy",
+    "ServiceAccount",
+    "PodDisruptionBudget",
+    "ResourceQuota",
+];
 /// How far the hub's clock may be ahead of this cluster's before a session of exactly the longest duration is refused.
 const CLOCK_DIFFERENCE_MS: u64 = 60_000;
 
@@ -41,9 +57,15 @@ pub struct Ceiling {
     pub host_paths: Vec<String>,
     /// Capabilities that may be added. Default: none.
     pub capabilities: Vec<String>,
-    /// ServiceAccounts (of the session's namespace) that session pods may run as, with their token if the template
-    /// asks for it. `default` without a token is always permitted. Default: none.
+    /// ServiceAccounts (of the session's namespace; globs) that session pods may run as, with their token if the
+    /// template asks for it, also those that the session makes. `default` without a token is always permitted. Default:
+    /// none.
     pub service_accounts: Vec<String>,
+    /// Kinds of objects that sessions may have beside their workload: `Kind` for Kubernetes's own, `Kind.group` for all
+    /// others. Default: [`DEFAULT_KINDS`].
+    pub extra_kinds: Vec<String>,
+    /// What Roles made for a session may permit, if `extraKinds` lists RBAC kinds. Default: nothing.
+    pub grantable_rules: Vec<GrantableRule>,
     /// Longest life of a session in this cluster, all renewals counted. Default: `8h`.
     pub max_duration: DurationText,
     /// Session modes. Default: `workload`.
@@ -62,6 +84,8 @@ impl Default for Ceiling {
             host_paths: Vec::new(),
             capabilities: Vec::new(),
             service_accounts: Vec::new(),
+            extra_kinds: DEFAULT_KINDS.map(str::to_owned).to_vec(),
+            grantable_rules: Vec::new(),
             max_duration: default_duration(),
             modes: vec![WORKLOAD_MODE.to_owned()],
         }
@@ -102,6 +126,14 @@ impl Ceiling {
                 return wrong("hostPaths", why);
             }
         }
+        if let Err(e) = PatternSet::new(&self.service_accounts) {
+            return wrong("serviceAccounts", e.to_string());
+        }
+        for kind in &self.extra_kinds {
+            if let Err(why) = extra::check_entry(kind) {
+                return wrong("extraKinds", why);
+            }
+        }
         if self.max_duration.duration().is_zero() {
             return wrong("maxDuration", "is zero; write for instance 8h".to_owned());
         }
@@ -125,10 +157,7 @@ impl Ceiling {
 
 /// One limit that a grant exceeds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{field} is {value}, but this cluster's ceiling permits {limit}; its owner can open it with the agent chart's value \
-     ceiling.{rule}"
-)]
+#[error("{field} is {value}, but this cluster's ceiling permits {limit}; {}", .remedy.words(.rule))]
 pub struct CeilingRefusal {
     /// The field of the ceiling, as in the chart's values.
     pub rule: &'static str,
@@ -136,6 +165,27 @@ pub struct CeilingRefusal {
     pub field: String,
     pub value: String,
     pub limit: String,
+    pub remedy: Remedy,
+}
+
+/// Who can do something about a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// The cluster's owner, by the field of the ceiling.
+    Ceiling,
+    /// Only the template's author: no setting opens it.
+    Template,
+}
+
+impl Remedy {
+    fn words(self, rule: &str) -> String {
+        match self {
+            Self::Ceiling => {
+                format!("its owner can open it with the agent chart's value ceiling.{rule}")
+            }
+            Self::Template => "no setting opens it, so change the template".to_owned(),
+        }
+    }
 }
 
 /// Whether the grant stays within the ceiling. `received_at` is its first receipt by this agent's clock: a hub cannot
@@ -154,14 +204,16 @@ pub fn judge_grant(
     judge_namespace(ceiling, grant, &mut refusals);
     judge_duration(ceiling, grant, received_at, &mut refusals);
     match rendered.pod_spec() {
-        Some(spec) => pod::judge(ceiling, spec, &mut refusals),
+        Some(spec) => pod::judge(ceiling, "spec", spec, &mut refusals),
         None => refusals.push(CeilingRefusal {
+            remedy: Remedy::Ceiling,
             rule: "modes",
             field: "the workload".to_owned(),
             value: "missing".to_owned(),
             limit: "only sessions with one".to_owned(),
         }),
     }
+    extra::judge(ceiling, grant, rendered, &mut refusals);
     if refusals.is_empty() {
         Ok(())
     } else {
@@ -175,6 +227,7 @@ fn judge_mode(ceiling: &Ceiling, grant: &Grant, refusals: &mut Vec<CeilingRefusa
     };
     if !ceiling.modes.iter().any(|permitted| permitted == mode) {
         refusals.push(CeilingRefusal {
+            remedy: Remedy::Ceiling,
             rule: "modes",
             field: "mode".to_owned(),
             value: mode.to_owned(),
@@ -188,6 +241,7 @@ fn judge_namespace(ceiling: &Ceiling, grant: &Grant, refusals: &mut Vec<CeilingR
         PatternSet::new(&ceiling.namespaces).is_ok_and(|set| set.matches(&grant.target_namespace));
     if !permitted {
         refusals.push(CeilingRefusal {
+            remedy: Remedy::Ceiling,
             rule: "namespaces",
             field: "targetNamespace".to_owned(),
             value: grant.target_namespace.clone(),
@@ -207,6 +261,7 @@ fn judge_duration(
         .max(millis_between(received_at, grant.expires_at));
     if asked > longest.saturating_add(CLOCK_DIFFERENCE_MS) {
         refusals.push(CeilingRefusal {
+            remedy: Remedy::Ceiling,
             rule: "maxDuration",
             field: "the session's duration".to_owned(),
             value: duration::format(std::time::Duration::from_secs(asked / 1000)),

@@ -161,7 +161,7 @@ mod tests {
         grant.uid = GrantUid::new(uid);
         let uid = grant.uid.clone();
         let mut holdings = sample::holdings(at(0));
-        holdings.receive(sample::received(grant, 3600), at(0));
+        holdings.receive(sample::received(grant, 3600), &sample::seed(), at(0));
         holdings.get(&uid).unwrap().clone()
     }
 

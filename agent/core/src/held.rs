@@ -13,6 +13,7 @@ use crate::deadline::Deadline;
 use crate::observed::Observed;
 use crate::plan::PodRef;
 use crate::pods;
+use crate::resources::{Look, Resource};
 use crate::workload::{Rendered, WORKLOAD};
 
 /// Pods whose UIDs are remembered: 1,000 of about 100 bytes each leave the record room in its Secret. Pods beyond are
@@ -46,6 +47,12 @@ pub struct Held {
     /// `metadata.generation` of the workload after our last write; another one means that somebody edited it.
     #[serde(default)]
     pub workload_generation: Option<i64>,
+    /// Documents that the cluster refused and whose failure policy lets the session go on (by index), with why.
+    #[serde(default)]
+    pub left_out: BTreeMap<usize, String>,
+    /// What is known of the objects beside the workload (by index).
+    #[serde(default)]
+    pub resources: BTreeMap<usize, Resource>,
     /// After the end: documents without a record that were looked for and are not there (by index).
     #[serde(default)]
     pub searched: BTreeSet<usize>,
@@ -59,6 +66,9 @@ pub struct Held {
     /// Why the deletion of an object (by UID) failed last.
     #[serde(skip)]
     pub(crate) errors: BTreeMap<String, String>,
+    /// When to look at an object beside the workload again (by index).
+    #[serde(skip)]
+    pub(crate) looks: BTreeMap<usize, Look>,
     /// Why the last attempt to make something failed, and since when (monotonic) without a success between.
     #[serde(skip)]
     pub(crate) refused: Option<Refused>,
@@ -93,11 +103,14 @@ impl Held {
             replica_sets: Vec::new(),
             pods: BTreeMap::new(),
             workload_generation: None,
+            left_out: BTreeMap::new(),
+            resources: BTreeMap::new(),
             searched: BTreeSet::new(),
             end: None,
             cleanup: None,
             asked: BTreeSet::new(),
             errors: BTreeMap::new(),
+            looks: BTreeMap::new(),
             refused: None,
             version: 1,
             saved: 0,
@@ -151,6 +164,7 @@ impl Held {
             pods_gone_at: None,
             removed: Vec::new(),
             remaining: Vec::new(),
+            kept: Vec::new(),
         });
         self.touch();
         self.try_finish(now);
@@ -216,7 +230,7 @@ impl Held {
             .iter()
             .rev()
             .chain(&self.replica_sets)
-            .filter(|record| !self.is_removed(&record.uid))
+            .filter(|record| !self.is_removed(&record.uid) && !self.is_kept(record))
     }
 
     /// Remembered pods that are not confirmed gone.
@@ -234,7 +248,8 @@ impl Held {
             .iter()
             .flat_map(|rendered| rendered.documents.iter().enumerate())
             .filter(|(place, document)| {
-                !self.searched.contains(place)
+                document.is_wanted()
+                    && !self.searched.contains(place)
                     && self
                         .created
                         .iter()
@@ -244,12 +259,16 @@ impl Held {
     }
 
     pub(crate) fn is_removed(&self, uid: &str) -> bool {
-        self.cleanup.as_ref().is_some_and(|cleanup| {
-            cleanup
-                .removed
-                .iter()
-                .any(|removed| removed.object.uid == uid)
-        })
+        self.removed_at(uid).is_some()
+    }
+
+    /// When it was confirmed gone.
+    pub(crate) fn removed_at(&self, uid: &str) -> Option<Timestamp> {
+        self.cleanup
+            .iter()
+            .flat_map(|cleanup| &cleanup.removed)
+            .find(|removed| removed.object.uid == uid)
+            .map(|removed| removed.at)
     }
 
     pub(crate) fn confirm_removed(&mut self, record: &ObjectRecord, now: Now) {

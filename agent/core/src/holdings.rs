@@ -16,6 +16,7 @@ use crate::clock::Now;
 use crate::deadline::{Deadline, millis_between};
 use crate::held::Held;
 use crate::tombstones::{Tombstone, Tombstones};
+use crate::workload::Seed;
 
 mod taking;
 
@@ -124,8 +125,8 @@ impl Holdings {
         self.held.values()
     }
 
-    /// Takes in a grant from the hub.
-    pub fn receive(&mut self, received: Received, now: Now) -> Taken {
+    /// Takes in a grant from the hub. A new one is rendered with its seed, once (D4).
+    pub fn receive(&mut self, received: Received, seed: &Seed, now: Now) -> Taken {
         let uid = received.grant.uid.clone();
         if let Some(stone) = self.memory.tombstones.get(&uid) {
             return Taken::EndedBefore(Box::new(stone.report(&uid, now)));
@@ -140,7 +141,7 @@ impl Holdings {
         }
         match self.held.get_mut(&uid) {
             Some(held) => update(held, received, now),
-            None => self.take(received, now),
+            None => self.take(received, seed, now),
         }
     }
 
@@ -180,7 +181,7 @@ impl Holdings {
     }
 
     /// A grant of which nothing is known here.
-    fn take(&mut self, received: Received, now: Now) -> Taken {
+    fn take(&mut self, received: Received, seed: &Seed, now: Now) -> Taken {
         if self.held.len() >= MAX_GRANTS_PER_CLUSTER {
             let why = format!("this agent holds {MAX_GRANTS_PER_CLUSTER} grants and takes no more");
             return self.refuse(&received.grant.uid.clone(), why, now);
@@ -199,8 +200,8 @@ impl Holdings {
             now,
         );
         let uid = grant.uid.clone();
-        let (rendered, refusal) = match render_within(&self.ceiling, &grant, &missing_features, now)
-        {
+        let rendered = render_within(&self.ceiling, &grant, &missing_features, seed, now);
+        let (rendered, refusal) = match rendered {
             Ok(rendered) => (Some(rendered), None),
             Err(why) => (None, Some(why)),
         };

@@ -2,10 +2,11 @@
 //! is decided here.
 //!
 //! The path of a grant: [`link::Link`] takes the hub's frames apart → [`holdings::Holdings`] holds the grant with its
-//! deadline ([`deadline`]) and remembers ended UIDs ([`tombstones`]) → [`workload::render`] makes its manifests, once →
-//! [`ceiling::judge_grant`] says whether this cluster's owner permits them → [`plan::plan`] compares the grant
+//! deadline ([`deadline`]) and remembers ended UIDs ([`tombstones`]) → [`workload::render`] makes its manifests from its
+//! texts, once → [`ceiling::judge_grant`] says whether this cluster's owner permits them → [`plan::plan`] compares the grant
 //! ([`held::Held`]) with what is seen ([`observed::Observed`]) and names the next steps; the program performs them and
-//! tells the outcome to [`plan::outcome`] → [`pods::judge_pod`] proves which pods are the session's →
+//! tells the outcome to [`plan::outcome`] → [`pods::judge_pod`] proves which pods are the session's, [`kstatus`] how far
+//! the objects beside them are ([`resources`]) →
 //! [`report::report`] says all of it to the hub.
 //!
 //! The path of a question from the API server: [`authorize::authorize`] reads one immutable [`grants::GrantIndex`] and
@@ -18,11 +19,14 @@ pub mod deadline;
 pub mod grants;
 pub mod held;
 pub mod holdings;
+pub mod kinds;
+pub mod kstatus;
 pub mod link;
 pub mod observed;
 pub mod plan;
 pub mod pods;
 pub mod report;
+pub mod resources;
 pub mod tombstones;
 pub mod workload;
 

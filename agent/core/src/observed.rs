@@ -35,12 +35,13 @@ pub enum NamespaceSeen {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NamespaceFacts {
     pub labels: BTreeMap<String, String>,
-    /// Services in it that select by label: none may select a session's pod (S9).
+    /// Services in it that select by label: none but the session's own may select its pods (S9).
     pub services: Vec<ServiceFacts>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceFacts {
+    pub uid: String,
     pub name: String,
     pub selector: BTreeMap<String, String>,
 }

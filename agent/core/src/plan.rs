@@ -29,6 +29,11 @@ pub enum Step {
     CreateFirst { document: usize, manifest: Value },
     /// Read by name: was it made just before a crash?
     FindOurs { document: usize, manifest: Value },
+    /// GET by name: how far is an object beside the workload? `Object`, or `Gone` if 404.
+    Look {
+        document: usize,
+        record: ObjectRecord,
+    },
     /// Server-side apply, forced, with `metadata.uid` in the body: somebody edited it.
     Apply { manifest: Value, uid: String },
     /// Merge-patch `spec.activeDeadlineSeconds` with `metadata.uid` in the body (D2).

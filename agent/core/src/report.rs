@@ -7,6 +7,7 @@ use crate::held::Held;
 use crate::observed::{Observed, WorkloadSeen};
 use crate::plan::outcome;
 use crate::pods;
+use crate::resources;
 
 /// The whole report; the newest replaces all older ones.
 #[must_use]
@@ -14,23 +15,34 @@ pub fn report(held: &Held, observed: &Observed, now: Now) -> Report {
     let pods = pods::allowed_pods(held, observed);
     let ready = pods.iter().filter(|pod| pod.ready).count();
     let mut cleanup = held.cleanup.clone();
-    if let Some(cleanup) = &mut cleanup
-        && cleanup.finished_at.is_none()
-    {
-        cleanup.remaining = outcome::remaining(held);
+    if let Some(cleanup) = &mut cleanup {
+        cleanup.kept = held.kept().cloned().collect();
+        if cleanup.finished_at.is_none() {
+            cleanup.remaining = outcome::remaining(held);
+        }
     }
     Report {
         uid: held.grant.uid.clone(),
         at: now.wall,
         renewal: held.deadline.renewal(),
         phase: phase(held, observed, ready),
-        message: pods::explain(held, observed),
+        message: message(held, observed),
         pods,
         deployed: held.created.clone(),
-        resources: Vec::new(),
+        resources: resources::statuses(held),
         end: held.end.clone(),
         cleanup,
     }
+}
+
+/// What is wrong with the pods, and what was left out with a warning.
+fn message(held: &Held, observed: &Observed) -> Option<String> {
+    let pods = pods::explain(held, observed);
+    if held.has_ended() {
+        return pods;
+    }
+    let all: Vec<String> = pods.into_iter().chain(resources::warning(held)).collect();
+    (!all.is_empty()).then(|| all.join(" "))
 }
 
 fn phase(held: &Held, observed: &Observed, ready: usize) -> Phase {
@@ -40,11 +52,8 @@ fn phase(held: &Held, observed: &Observed, ready: usize) -> Phase {
     if held.has_ended() {
         return Phase::Ending;
     }
-    let documents = held
-        .rendered
-        .as_ref()
-        .map_or(0, |rendered| rendered.documents.len());
-    let is_running = held.created.len() >= documents
+    // Whether what was made is ready is told beside, and waited for by nobody.
+    let is_running = held.is_complete()
         && match &observed.workload {
             WorkloadSeen::Present(facts) => {
                 let wanted = usize::try_from(facts.desired).unwrap_or(0);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::ceiling::Ceiling;
 use crate::clock::Now;
 use crate::holdings::{Holdings, Memory, Received};
+use crate::workload::Seed;
 
 pub(crate) const START: i64 = 1_800_000_000;
 pub(crate) const UID: &str = "11111111-1111-4111-8111-111111111111";
@@ -110,6 +111,10 @@ pub(crate) fn received(grant: Grant, remaining: u64) -> Received {
         remaining: Duration::from_secs(remaining),
         missing_features: Vec::new(),
     }
+}
+
+pub(crate) fn seed() -> Seed {
+    Seed::new([7; 32])
 }
 
 pub(crate) fn holdings(now: Now) -> Holdings {

@@ -45,6 +45,7 @@ impl Tombstone {
                 pods_gone_at: None,
                 removed: Vec::new(),
                 remaining: Vec::new(),
+                kept: Vec::new(),
             }),
         }
     }

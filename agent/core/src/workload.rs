@@ -1,19 +1,31 @@
-//! A grant's manifests: pod template + overrides + labels → DaemonSet or Deployment. Rendered once, journaled, applied
-//! unchanged for the grant's whole life (D4).
+//! A grant's manifests: its texts are rendered, the pod becomes a DaemonSet or Deployment, everything else a complete
+//! object beside it. Rendered once, journaled, applied unchanged for the grant's whole life (D4).
 //!
-//! Works on JSON, not on typed structs: a field of the pod spec that this build does not know still reaches the API
-//! server.
+//! [`render`]: texts → objects (`breakglass_render`) → [`assemble`]: the order of spec 1 section 11, each object brought
+//! into the session's namespace and marked as ours ([`object`]).
+//!
+//! Works on JSON, not on typed structs: a field that this build does not know still reaches the API server, which
+//! refuses it by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use breakglass_protocol::labels;
 use breakglass_protocol::limits::POD_GRACE_SECONDS;
-use breakglass_protocol::wire::grant::{Grant, PodSource, Work, Workload, WorkloadKind};
+use breakglass_protocol::wire::grant::{
+    Auxiliary, AuxiliaryOrder, Grant, PodOverrides, PodSource, Work, Workload, WorkloadKind,
+};
+use breakglass_render::grant::{Pod, RenderError, RenderedGrant, render_grant};
 use k8s_openapi::api::core::v1::PodSpec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+mod document;
+mod object;
 mod overrides;
+mod seed;
+
+pub use document::{Beside, Document};
+pub use seed::Seed;
 
 /// Everything to be made for a grant, in order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,24 +34,20 @@ pub struct Rendered {
     pub documents: Vec<Document>,
 }
 
-/// One object to be made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Document {
-    /// Which part of the grant asks for it: `workload`, …; becomes `ObjectRecord.source`.
-    pub source: String,
-    pub manifest: Value,
-}
-
 /// `Document.source` of the DaemonSet or Deployment.
 pub const WORKLOAD: &str = "workload";
 
 /// Rendered documents at most, as JSON: with a grant of 512 KiB beside them they still fit one Secret (1 MiB).
 pub const MAX_RENDERED_BYTES: usize = 384 * 1024;
+/// Objects of one session at most: each is a call to make, calls to watch and a call to remove, within the time that
+/// people wait for a session. The largest honest bundle has a dozen.
+pub const MAX_DOCUMENTS: usize = 64;
 
-/// Why a grant has no manifests. Each names the field of the pod template.
+/// Why a grant has no manifests. Each names the template or the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkloadError {
+    #[error("{0}")]
+    Text(String),
     #[error("the pod template's spec is not a pod spec: {0}")]
     NotAPodSpec(String),
     #[error("the pod template's spec.containers is empty; name at least one container")]
@@ -58,10 +66,22 @@ pub enum WorkloadError {
     NoSuchContainer { name: String, known: String },
     #[error("{place} sets \"{key}\", which is the agent's own; take it out")]
     ReservedKey { place: &'static str, key: String },
+    #[error("{document}: {why}")]
+    Object { document: String, why: String },
+    #[error("{second} is the same object as {first}; give it another name")]
+    Twice { first: String, second: String },
+    #[error("the session has {0} objects; at most {MAX_DOCUMENTS} are made for one")]
+    TooMany(usize),
     #[error(
         "the rendered documents have {0} bytes; at most {MAX_RENDERED_BYTES} fit the agent's journal"
     )]
     TooLarge(usize),
+}
+
+impl From<RenderError> for WorkloadError {
+    fn from(error: RenderError) -> Self {
+        Self::Text(error.to_string())
+    }
 }
 
 impl Rendered {
@@ -73,6 +93,22 @@ impl Rendered {
             .enumerate()
             .find(|(_, document)| document.source == WORKLOAD)
             .map(|(place, document)| (place, &document.manifest))
+    }
+
+    /// Documents beside the workload that are to be made, with their places.
+    pub(crate) fn beside(&self) -> impl Iterator<Item = (usize, &Document)> {
+        self.documents
+            .iter()
+            .enumerate()
+            .filter(|(_, document)| document.source != WORKLOAD && document.is_wanted())
+    }
+
+    /// Names of the objects of a core or RBAC kind that the session makes itself.
+    pub(crate) fn own_names(&self, kind: &str) -> BTreeSet<&str> {
+        self.beside()
+            .filter(|(_, document)| document.known().is_some_and(|known| known.kind == kind))
+            .map(|(_, document)| document.name())
+            .collect()
     }
 
     /// The pod spec inside the workload's manifest.
@@ -94,47 +130,141 @@ impl Rendered {
     }
 }
 
-/// All manifests of a grant.
+/// All manifests of a grant. `seed` keys the random functions of its texts.
 ///
 /// # Errors
-/// What in the grant cannot be deployed, by field.
-pub fn render(grant: &Grant) -> Result<Rendered, WorkloadError> {
-    let rendered = Rendered {
-        documents: vec![Document {
-            source: WORKLOAD.to_owned(),
-            manifest: render_workload(grant)?,
-        }],
+/// What in the grant cannot be deployed, by template or field.
+pub fn render(grant: &Grant, seed: &Seed) -> Result<Rendered, WorkloadError> {
+    let texts = match without_texts(grant) {
+        Some(pod) => pod,
+        None => render_grant(grant, seed.bytes())?,
     };
-    let bytes = serde_json::to_vec(&rendered).map_or(usize::MAX, |json| json.len());
+    assemble(grant, texts)
+}
+
+/// A grant that holds no text at all is what it says.
+fn without_texts(grant: &Grant) -> Option<RenderedGrant> {
+    let Work::Workload(workload) = &grant.work;
+    match &workload.pod {
+        PodSource::Structured {
+            labels,
+            annotations,
+            spec,
+        } if workload.overrides_template.is_none() && grant.auxiliary.is_empty() => {
+            Some(RenderedGrant {
+                pod: Pod {
+                    labels: labels.clone(),
+                    annotations: annotations.clone(),
+                    spec: spec.clone(),
+                },
+                resources: Vec::new(),
+                overrides: None,
+                auxiliary: Vec::new(),
+            })
+        }
+        PodSource::Structured { .. } | PodSource::Text(_) => None,
+    }
+}
+
+/// All manifests of a grant whose texts are rendered.
+///
+/// # Errors
+/// What in the grant cannot be deployed, by document or field. An auxiliary resource that gave no object, or one that
+/// cannot be made, is only an error if its failure policy says so.
+pub fn assemble(grant: &Grant, texts: RenderedGrant) -> Result<Rendered, WorkloadError> {
+    let mut documents = Vec::new();
+    for (place, manifest) in texts.resources.into_iter().enumerate() {
+        let document = Document::of_pod_template(place + 1, manifest);
+        documents.push(object::finish_document(grant, document)?);
+    }
+    let mut after = Vec::new();
+    for (auxiliary, objects) in grant.auxiliary.iter().zip(texts.auxiliary) {
+        let made = of_auxiliary(grant, auxiliary, objects)?;
+        match auxiliary.order {
+            AuxiliaryOrder::BeforeWorkload => documents.extend(made),
+            AuxiliaryOrder::AfterWorkload => after.extend(made),
+        }
+    }
+    documents.push(Document {
+        source: WORKLOAD.to_owned(),
+        manifest: render_workload(grant, &texts.pod, texts.overrides.as_ref())?,
+        beside: None,
+    });
+    documents.extend(after);
+    check_all(&documents)?;
+    Ok(Rendered { documents })
+}
+
+fn of_auxiliary(
+    grant: &Grant,
+    auxiliary: &Auxiliary,
+    objects: Result<Vec<Value>, RenderError>,
+) -> Result<Vec<Document>, WorkloadError> {
+    let objects = match objects {
+        Ok(objects) => objects,
+        // S13 holds whatever the policy says.
+        Err(error @ RenderError::Value { .. }) => return Err(error.into()),
+        Err(error) => {
+            let document = Document::of_auxiliary(auxiliary, 0, Value::Null);
+            return Ok(vec![document.left_out(&error.to_string())?]);
+        }
+    };
+    objects
+        .into_iter()
+        .enumerate()
+        .map(|(place, manifest)| {
+            let document = Document::of_auxiliary(auxiliary, place, manifest);
+            object::finish_document(grant, document)
+        })
+        .collect()
+}
+
+/// What holds for all documents together.
+fn check_all(documents: &[Document]) -> Result<(), WorkloadError> {
+    if documents.len() > MAX_DOCUMENTS {
+        return Err(WorkloadError::TooMany(documents.len()));
+    }
+    let mut seen: BTreeMap<_, &Document> = BTreeMap::new();
+    for document in documents.iter().filter(|document| document.is_wanted()) {
+        if let Some(first) = seen.insert(document.identity(), document) {
+            return Err(WorkloadError::Twice {
+                first: first.label(),
+                second: document.label(),
+            });
+        }
+    }
+    let bytes = serde_json::to_vec(documents).map_or(usize::MAX, |json| json.len());
     if bytes > MAX_RENDERED_BYTES {
         return Err(WorkloadError::TooLarge(bytes));
     }
-    Ok(rendered)
+    Ok(())
 }
 
-/// The DaemonSet or Deployment of a grant.
+/// The DaemonSet or Deployment of a grant around its pod.
 ///
 /// # Errors
 /// What in the grant cannot be deployed, by field.
-pub fn render_workload(grant: &Grant) -> Result<Value, WorkloadError> {
+pub fn render_workload(
+    grant: &Grant,
+    pod: &Pod,
+    rendered_overrides: Option<&PodOverrides>,
+) -> Result<Value, WorkloadError> {
     let Work::Workload(workload) = &grant.work;
-    let PodSource::Structured {
-        labels,
-        annotations,
-        spec,
-    } = &workload.pod
-    else {
-        return Err(WorkloadError::NotAPodSpec("it is text".to_owned()));
-    };
-    let mut pod_spec = checked_spec(spec, workload.kind)?;
-    overrides::apply(&mut pod_spec, workload)?;
+    let mut spec = pod.spec.clone();
+    object::spell_quantities(&mut spec);
+    let mut pod_spec = checked_spec(&spec, workload.kind)?;
+    overrides::apply(&mut pod_spec, &workload.overrides)?;
+    if let Some(overrides) = rendered_overrides {
+        overrides::apply(&mut pod_spec, overrides)?;
+    }
+    overrides::place(&mut pod_spec, workload)?;
     finish_spec(&mut pod_spec);
     let own_labels = own_labels(grant);
     let template = json!({
         "metadata": {
-            "labels": merged([("the pod template's labels", labels), ("the session's labels", &grant.labels)], &own_labels)?,
+            "labels": merged([("the pod template's labels", &pod.labels), ("the session's labels", &grant.labels)], &own_labels)?,
             "annotations": merged(
-                [("the pod template's annotations", annotations), ("the session's annotations", &grant.annotations)],
+                [("the pod template's annotations", &pod.annotations), ("the session's annotations", &grant.annotations)],
                 &own_annotations(grant),
             )?,
         },
@@ -235,6 +365,17 @@ fn finish_spec(spec: &mut Map<String, Value>) {
         "terminationGracePeriodSeconds".to_owned(),
         json!(POD_GRACE_SECONDS),
     );
+    settle_account(spec);
+    // D1: with a shared process namespace the container's `sleep` is not process 1 and heeds SIGTERM. The API server
+    // refuses it together with hostPID.
+    let host_pid = spec.get("hostPID").and_then(Value::as_bool) == Some(true);
+    if !host_pid && spec.get("shareProcessNamespace").is_none_or(Value::is_null) {
+        spec.insert("shareProcessNamespace".to_owned(), json!(true));
+    }
+}
+
+/// S9: `default` without a token, unless the template names another and the ceiling permits it.
+fn settle_account(spec: &mut Map<String, Value>) {
     // `serviceAccount` is the old spelling; two spellings that differ would let one be judged and the other be used.
     let old = spec.remove("serviceAccount");
     let account = spec
@@ -245,18 +386,11 @@ fn finish_spec(spec: &mut Map<String, Value>) {
         "serviceAccountName".to_owned(),
         account.unwrap_or_else(|| json!("default")),
     );
-    // S9: no token unless the template asks for one and the ceiling permits it.
     if spec
         .get("automountServiceAccountToken")
         .is_none_or(Value::is_null)
     {
         spec.insert("automountServiceAccountToken".to_owned(), json!(false));
-    }
-    // D1: with a shared process namespace the container's `sleep` is not process 1 and heeds SIGTERM. The API server
-    // refuses it together with hostPID.
-    let host_pid = spec.get("hostPID").and_then(Value::as_bool) == Some(true);
-    if !host_pid && spec.get("shareProcessNamespace").is_none_or(Value::is_null) {
-        spec.insert("shareProcessNamespace".to_owned(), json!(true));
     }
 }
 

@@ -31,7 +31,7 @@ impl Cluster {
     }
 
     async fn try_create(&self, manifest: &Value) -> Result<Value, ApiFailure> {
-        let target = Target::of_manifest(manifest)?;
+        let target = self.locate(Target::of_manifest(manifest)?).await?;
         let uri = format!(
             "{}?fieldManager={FIELD_MANAGER}&{STRICT}",
             target.collection()?
@@ -43,7 +43,15 @@ impl Cluster {
 
     /// Reads what is under a manifest's name.
     pub async fn find(&self, manifest: &Value) -> Outcome {
-        let found = match Target::of_manifest(manifest) {
+        match Target::of_manifest(manifest) {
+            Ok(target) => self.look(target).await,
+            Err(failure) => Outcome::Failed(failure),
+        }
+    }
+
+    /// Reads an object.
+    pub async fn look(&self, target: Target) -> Outcome {
+        let found = match self.locate(target).await {
             Ok(target) => self.get::<Value>(&target).await,
             Err(failure) => Err(failure),
         };

@@ -41,7 +41,10 @@ impl Cluster {
             "preconditions": { "uid": record.uid },
             "propagationPolicy": "Background",
         });
-        self.delete_with(&target_of(record), &body).await
+        match self.locate(target_of(record)).await {
+            Ok(target) => self.delete_with(&target, &body).await,
+            Err(failure) => gone_or_failed(failure),
+        }
     }
 
     /// Deletes one very pod, with the shortest grace that the kubelet keeps (D1).
@@ -72,7 +75,11 @@ impl Cluster {
 
     /// Asks the API server whether the recorded object is still there.
     pub async fn confirm_gone(&self, record: &ObjectRecord) -> Outcome {
-        match self.get::<Identified>(&target_of(record)).await {
+        let found = match self.locate(target_of(record)).await {
+            Ok(target) => self.get::<Identified>(&target).await,
+            Err(failure) => Err(failure),
+        };
+        match found {
             Ok(Some(found)) if found.metadata.uid == record.uid => Outcome::Present,
             Ok(Some(_) | None) => Outcome::Gone,
             Err(failure) => Outcome::Failed(failure),
@@ -117,12 +124,13 @@ impl Cluster {
     }
 }
 
-fn target_of(record: &ObjectRecord) -> Target {
+pub(crate) fn target_of(record: &ObjectRecord) -> Target {
     Target {
         api_version: record.api_version.clone(),
         kind: record.kind.clone(),
         namespace: record.namespace.clone(),
         name: record.name.clone(),
+        plural: None,
     }
 }
 

@@ -93,7 +93,8 @@ impl EventLoop {
     fn take_grant(&mut self, received: Received, revision: Revision, now: Now) {
         let uid = received.grant.uid.clone();
         self.acks.push((uid.clone(), revision));
-        self.take_in(&uid, now, |holdings| holdings.receive(received, now));
+        let seed = self.parts.journal.seed(&uid);
+        self.take_in(&uid, now, |holdings| holdings.receive(received, &seed, now));
         if self.view.kill_switch() == KillSwitch::On {
             self.end_all(now);
         }

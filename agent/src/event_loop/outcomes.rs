@@ -6,7 +6,7 @@ use backoff::backoff::Backoff;
 use breakglass_agent_core::clock::Now;
 use breakglass_agent_core::observed::{NamespaceSeen, WorkloadFacts};
 use breakglass_agent_core::plan::Step;
-use breakglass_agent_core::plan::outcome::{Outcome, Retry, handle_outcome};
+use breakglass_agent_core::plan::outcome::{Outcome, Retry, give_up_on, handle_outcome};
 use breakglass_protocol::ids::GrantUid;
 use breakglass_protocol::wire::grant::EndReason;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
@@ -128,7 +128,7 @@ impl EventLoop {
                     lasted.as_secs(),
                     step_name(step)
                 );
-                self.fail(uid, message, now);
+                self.give_up(uid, step, message, now);
                 return;
             }
         }
@@ -137,12 +137,17 @@ impl EventLoop {
         self.wake(uid, now.monotonic + pause);
     }
 
-    /// Ends a grant that cannot be deployed.
-    fn fail(&mut self, uid: &GrantUid, message: String, now: Now) {
+    /// Ends a grant that cannot be deployed, or goes on without the object.
+    fn give_up(&mut self, uid: &GrantUid, step: &Step, message: String, now: Now) {
         if let Some(held) = self.parts.holdings.get_mut(uid) {
-            held.end(EndReason::Failed, Some(message), now);
+            give_up_on(held, step, message, now);
         }
-        self.close(vec![uid.clone()]);
+        if self.has_ended(uid) {
+            self.close(vec![uid.clone()]);
+        } else if let Some(work) = self.work.get_mut(uid) {
+            work.failing_since = None;
+            self.wake(uid, now.monotonic);
+        }
     }
 
     fn take_outcome(

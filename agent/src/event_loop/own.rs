@@ -23,7 +23,7 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(60);
 /// Pause between writes of the record beside the grants, if the last one failed or it changes fast.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(2);
 /// What this agent can do, for people.
-const CAPABILITIES: [&str; 2] = ["workload", "authorization-webhook"];
+const CAPABILITIES: [&str; 3] = ["workload", "templates", "authorization-webhook"];
 
 /// What the agent tells of itself, and its certificate.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use breakglass_protocol::ids::GrantUid;
 use tokio::sync::{Semaphore, watch};
 
 use crate::cluster::Cluster;
+use crate::cluster::prune::target_of;
 use crate::identity::Identity;
 use crate::journal::{Journal, JournalError, Sealed};
 
@@ -109,6 +110,7 @@ impl Performer {
                 StepResult::Outcome(cluster.create_first(manifest).await)
             }
             Step::FindOurs { manifest, .. } => StepResult::Outcome(cluster.find(manifest).await),
+            Step::Look { record, .. } => StepResult::Outcome(cluster.look(target_of(record)).await),
             Step::Apply { manifest, uid } => {
                 StepResult::Outcome(cluster.apply(manifest, uid).await)
             }
@@ -202,6 +204,7 @@ pub(super) fn step_name(step: &Step) -> &'static str {
         Step::ReadNamespace { .. } => "read-namespace",
         Step::CreateFirst { .. } => "create",
         Step::FindOurs { .. } => "find",
+        Step::Look { .. } => "look",
         Step::Apply { .. } => "apply",
         Step::CapDeadline { .. } => "cap-deadline",
         Step::DeleteWorkload { .. } => "delete-workload",

@@ -187,7 +187,11 @@ impl EventLoop {
             .collect();
         let steps = if ended { steps } else { next_steps(steps) };
         if steps.is_empty() {
+            let next_look = held.next_look();
             self.calm(uid);
+            if let Some(at) = next_look {
+                self.wake(uid, at);
+            }
             return;
         }
         self.start(uid, steps, now);
@@ -235,6 +239,7 @@ impl EventLoop {
                 Step::ReadNamespace { .. }
                 | Step::CreateFirst { .. }
                 | Step::FindOurs { .. }
+                | Step::Look { .. }
                 | Step::Apply { .. }
                 | Step::CapDeadline { .. }
                 | Step::DeletePod { .. }
@@ -266,13 +271,8 @@ impl EventLoop {
 
     /// Whether something is still to be made.
     pub(super) fn is_incomplete(&self, uid: &GrantUid) -> bool {
-        self.parts.holdings.get(uid).is_some_and(|held| {
-            let wanted = held
-                .rendered
-                .as_ref()
-                .map_or(0, |rendered| rendered.documents.len());
-            held.created.len() < wanted
-        })
+        let held = self.parts.holdings.get(uid);
+        held.is_some_and(|held| !held.is_complete())
     }
 
     /// What the webhook may allow of this grant.
@@ -348,10 +348,15 @@ impl EventLoop {
     }
 }
 
-/// While a grant runs: the first step alone, since each may change what comes next; steps about single pods go together.
+/// While a grant runs: the first step alone, since each may change what comes next; steps about single pods, and looks, go
+/// together.
 fn next_steps(steps: Vec<Step>) -> Vec<Step> {
-    let about_pods =
-        |step: &Step| matches!(step, Step::CapDeadline { .. } | Step::DeletePod { .. });
-    let together = steps.iter().take_while(|step| about_pods(step)).count();
+    let is_alone = |step: &Step| {
+        !matches!(
+            step,
+            Step::CapDeadline { .. } | Step::DeletePod { .. } | Step::Look { .. }
+        )
+    };
+    let together = steps.iter().take_while(|step| !is_alone(step)).count();
     steps.into_iter().take(together.max(1)).collect()
 }

@@ -124,7 +124,7 @@ impl Agent {
                 cluster: identity.cluster.clone(),
                 program_version: "test".into(),
                 instance: "i".into(),
-                features: vec![feature::WORKLOAD.into()],
+                features: vec![feature::WORKLOAD.into(), feature::TEMPLATES.into()],
             }),
             identity: watch::Sender::new(identity),
             webhook: webhook.clone(),

@@ -12,6 +12,7 @@ use breakglass_agent::webhook::{WebhookHandle, WebhookMetrics, WebhookSettings, 
 use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::grants::GrantBook;
 use breakglass_agent_core::holdings::{Holdings, Memory, Received, Taken};
+use breakglass_agent_core::workload::Seed;
 use breakglass_protocol::ids::ClusterName;
 use breakglass_protocol::wire::grant::Grant;
 use breakglass_protocol::wire::report::ObservedPod;
@@ -249,7 +250,8 @@ fn hold_a_session(webhook: &Webhook) -> GrantBook {
         remaining: Duration::from_secs(3600),
         missing_features: Vec::new(),
     };
-    assert_eq!(holdings.receive(received, now), Taken::Changed);
+    let seed = Seed::new([7; 32]);
+    assert_eq!(holdings.receive(received, &seed, now), Taken::Changed);
     let held = holdings.get(&uid).unwrap();
     assert_eq!(held.end, None);
     let pod = ObservedPod {

@@ -171,6 +171,9 @@ pub struct Cleanup {
     pub removed: Vec<Removed>,
     #[serde(default)]
     pub remaining: Vec<Remaining>,
+    /// What stays, as its template says (`deleteAfter: false`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<ObjectRecord>,
 }
 
 /// An object confirmed gone.

@@ -28,7 +28,11 @@ fn index(change: impl FnOnce(&mut Grant)) -> std::sync::Arc<GrantIndex> {
     let uid = grant.uid.clone();
     let mut holdings = sample::holdings(sample::at(0));
     assert_eq!(
-        holdings.receive(sample::received(grant, 3600), sample::at(0)),
+        holdings.receive(
+            sample::received(grant, 3600),
+            &sample::seed(),
+            sample::at(0)
+        ),
         Taken::Changed
     );
     let mut book = GrantBook::default();

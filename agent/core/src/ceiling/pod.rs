@@ -1,29 +1,46 @@
 //! The pod spec against the ceiling. Reads JSON, so that a known danger is found whatever version of the API names it.
 
+use breakglass_protocol::pattern::PatternSet;
 use serde_json::{Map, Value};
 
-use super::{Ceiling, CeilingRefusal, image, listed};
+use super::{Ceiling, CeilingRefusal, Remedy, image, listed};
 
 const CONTAINER_LISTS: [&str; 2] = ["initContainers", "containers"];
 
-pub(super) fn judge(ceiling: &Ceiling, spec: &Value, refusals: &mut Vec<CeilingRefusal>) {
-    judge_host_namespaces(ceiling, spec, refusals);
-    judge_service_account(ceiling, spec, refusals);
-    judge_context(ceiling, "spec", spec.get("securityContext"), refusals);
+/// `place` is the pod spec's, such as `spec`.
+pub(super) fn judge(
+    ceiling: &Ceiling,
+    place: &str,
+    spec: &Value,
+    refusals: &mut Vec<CeilingRefusal>,
+) {
+    judge_host_namespaces(ceiling, place, spec, refusals);
+    judge_service_account(ceiling, place, spec, refusals);
+    judge_context(ceiling, place, spec.get("securityContext"), refusals);
     for list in CONTAINER_LISTS {
-        for (place, container) in items(spec, list).enumerate() {
-            let field = format!("spec.{list}[{place}]");
+        for (nth, container) in items(spec, list).enumerate() {
+            let field = format!("{place}.{list}[{nth}]");
             judge_image(ceiling, &field, container, refusals);
             judge_context(ceiling, &field, container.get("securityContext"), refusals);
             judge_ports(ceiling, &field, container, refusals);
         }
     }
-    for (place, volume) in items(spec, "volumes").enumerate() {
-        judge_volume(ceiling, &format!("spec.volumes[{place}]"), volume, refusals);
+    for (nth, volume) in items(spec, "volumes").enumerate() {
+        judge_volume(
+            ceiling,
+            &format!("{place}.volumes[{nth}]"),
+            volume,
+            refusals,
+        );
     }
 }
 
-fn judge_host_namespaces(ceiling: &Ceiling, spec: &Value, refusals: &mut Vec<CeilingRefusal>) {
+fn judge_host_namespaces(
+    ceiling: &Ceiling,
+    place: &str,
+    spec: &Value,
+    refusals: &mut Vec<CeilingRefusal>,
+) {
     for (field, permitted) in [
         ("hostNetwork", ceiling.host_network),
         ("hostPID", ceiling.host_pid),
@@ -31,8 +48,9 @@ fn judge_host_namespaces(ceiling: &Ceiling, spec: &Value, refusals: &mut Vec<Cei
     ] {
         if is_true(spec, field) && !permitted {
             refusals.push(CeilingRefusal {
+                remedy: Remedy::Ceiling,
                 rule: field,
-                field: format!("spec.{field}"),
+                field: format!("{place}.{field}"),
                 value: "true".to_owned(),
                 limit: "false".to_owned(),
             });
@@ -40,11 +58,18 @@ fn judge_host_namespaces(ceiling: &Ceiling, spec: &Value, refusals: &mut Vec<Cei
     }
 }
 
-fn judge_service_account(ceiling: &Ceiling, spec: &Value, refusals: &mut Vec<CeilingRefusal>) {
+fn judge_service_account(
+    ceiling: &Ceiling,
+    place: &str,
+    spec: &Value,
+    refusals: &mut Vec<CeilingRefusal>,
+) {
     let name = text(spec, "serviceAccountName").unwrap_or("default");
-    let is_named = ceiling.service_accounts.iter().any(|named| named == name);
+    let is_named =
+        PatternSet::new(&ceiling.service_accounts).is_ok_and(|patterns| patterns.matches(name));
     let mut refuse = |field: String, value: &str, limit: String| {
         refusals.push(CeilingRefusal {
+            remedy: Remedy::Ceiling,
             rule: "serviceAccounts",
             field,
             value: value.to_owned(),
@@ -53,7 +78,7 @@ fn judge_service_account(ceiling: &Ceiling, spec: &Value, refusals: &mut Vec<Cei
     };
     if name != "default" && !is_named {
         let limit = format!("default, {}", listed(&ceiling.service_accounts));
-        refuse("spec.serviceAccountName".to_owned(), name, limit);
+        refuse(format!("{place}.serviceAccountName"), name, limit);
     }
     if is_named {
         return;
@@ -65,12 +90,12 @@ fn judge_service_account(ceiling: &Ceiling, spec: &Value, refusals: &mut Vec<Cei
         != Some(false)
     {
         refuse(
-            "spec.automountServiceAccountToken".to_owned(),
+            format!("{place}.automountServiceAccountToken"),
             "not false",
             limit.clone(),
         );
     }
-    for (place, volume) in items(spec, "volumes").enumerate() {
+    for (nth, volume) in items(spec, "volumes").enumerate() {
         let projects_token = volume
             .get("projected")
             .into_iter()
@@ -82,7 +107,7 @@ fn judge_service_account(ceiling: &Ceiling, spec: &Value, refusals: &mut Vec<Cei
             });
         if projects_token {
             refuse(
-                format!("spec.volumes[{place}].projected"),
+                format!("{place}.volumes[{nth}].projected"),
                 "a ServiceAccount token",
                 limit.clone(),
             );
@@ -103,6 +128,7 @@ fn judge_image(
         .any(|pattern| image::permits(pattern, name))
     {
         refusals.push(CeilingRefusal {
+            remedy: Remedy::Ceiling,
             rule: "images",
             field: format!("{field}.image"),
             value: format!("{name:?}"),
@@ -123,6 +149,7 @@ fn judge_context(
     if !ceiling.privileged {
         for (key, value) in as_privileged(context) {
             refusals.push(CeilingRefusal {
+                remedy: Remedy::Ceiling,
                 rule: "privileged",
                 field: format!("{field}.securityContext.{key}"),
                 value,
@@ -143,6 +170,7 @@ fn judge_context(
             .any(|permitted| plain(permitted) == plain(capability));
         if !permitted {
             refusals.push(CeilingRefusal {
+                remedy: Remedy::Ceiling,
                 rule: "capabilities",
                 field: format!("{field}.securityContext.capabilities.add"),
                 value: capability.to_owned(),
@@ -200,6 +228,7 @@ fn judge_ports(
     for port in items(container, "ports").filter_map(|port| port.get("hostPort")) {
         if port.as_i64().is_some_and(|port| port != 0) {
             refusals.push(CeilingRefusal {
+                remedy: Remedy::Ceiling,
                 rule: "hostNetwork",
                 field: format!("{field}.ports[].hostPort"),
                 value: port.to_string(),
@@ -226,6 +255,7 @@ fn judge_volume(
             .any(|permitted| is_below(path, permitted));
     if !permitted {
         refusals.push(CeilingRefusal {
+            remedy: Remedy::Ceiling,
             rule: "hostPaths",
             field: format!("{field}.hostPath.path"),
             value: format!("{path:?}"),
@@ -249,7 +279,7 @@ fn is_below(path: &str, permitted: &str) -> bool {
     parts(path).starts_with(&parts(permitted))
 }
 
-fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+pub(super) fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     value
         .get(key)
         .and_then(Value::as_array)
@@ -257,7 +287,7 @@ fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + u
         .flatten()
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.get(key).and_then(Value::as_str)
 }
 

@@ -8,7 +8,7 @@ use crate::workload;
 fn judge(ceiling: &Ceiling, change: impl FnOnce(&mut Grant)) -> Vec<CeilingRefusal> {
     let mut grant = sample::grant(WorkloadKind::DaemonSet);
     change(&mut grant);
-    let rendered = workload::render(&grant).unwrap();
+    let rendered = workload::render(&grant, &sample::seed()).unwrap();
     judge_grant(ceiling, &grant, &rendered, sample::wall(1))
         .err()
         .unwrap_or_default()

@@ -4,11 +4,11 @@ use breakglass_protocol::limits::MAX_PEOPLE_PER_SESSION;
 use breakglass_protocol::wire::grant::{Desired, EndReason, Grant};
 
 use super::{Received, Taken};
-use crate::ceiling::{Ceiling, judge_grant};
+use crate::ceiling::{Ceiling, judge_grant, leave_out_unlisted};
 use crate::clock::Now;
 use crate::held::Held;
 use crate::pods::shortened;
-use crate::workload::{self, Rendered};
+use crate::workload::{self, Rendered, Seed};
 
 /// Takes a later frame into a grant that is held. What was approved never changes (S7, D4): work, namespace, labels and
 /// name stay those of the first frame.
@@ -71,12 +71,14 @@ pub(super) fn render_within(
     ceiling: &Ceiling,
     grant: &Grant,
     lacking: &[String],
+    seed: &Seed,
     now: Now,
 ) -> Result<Rendered, String> {
     if let Some(why) = missing(lacking).or_else(|| too_many_people(grant)) {
         return Err(why);
     }
-    let rendered = workload::render(grant).map_err(|e| e.to_string())?;
+    let mut rendered = workload::render(grant, seed).map_err(|e| e.to_string())?;
+    leave_out_unlisted(ceiling, &mut rendered);
     judge_grant(ceiling, grant, &rendered, now.wall).map_err(|refusals| {
         let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         all.join("; ")

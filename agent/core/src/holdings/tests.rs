@@ -18,7 +18,7 @@ fn grant() -> Grant {
 fn held_after(frames: Vec<(Received, Now)>) -> Held {
     let mut holdings = holdings(at(0));
     for (frame, now) in frames {
-        holdings.receive(frame, now);
+        holdings.receive(frame, &sample::seed(), now);
     }
     holdings.get(&uid()).unwrap().clone()
 }
@@ -91,7 +91,7 @@ fn invariant_6_another_clusters_grant_is_refused() {
         ..grant()
     };
     let mut holdings = holdings(at(0));
-    let taken = holdings.receive(received(foreign.clone(), 3600), at(0));
+    let taken = holdings.receive(received(foreign.clone(), 3600), &sample::seed(), at(0));
     assert!(
         matches!(
             taken,
@@ -104,8 +104,8 @@ fn invariant_6_another_clusters_grant_is_refused() {
     );
     assert!(holdings.get(&uid()).is_none());
     let mut holdings = sample::holdings(at(0));
-    holdings.receive(received(grant(), 3600), at(0));
-    let taken = holdings.receive(received(foreign, 3600), at(1));
+    holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
+    let taken = holdings.receive(received(foreign, 3600), &sample::seed(), at(1));
     assert!(
         matches!(taken, Taken::Refused { report: None, .. }),
         "{taken:?}"
@@ -146,12 +146,12 @@ fn people_and_renewals_change() {
     });
     let mut holdings = holdings(at(0));
     assert_eq!(
-        holdings.receive(received(grant(), 3600), at(0)),
+        holdings.receive(received(grant(), 3600), &sample::seed(), at(0)),
         Taken::Changed
     );
     holdings.get_mut(&uid()).unwrap().handle_saved(1);
     assert_eq!(
-        holdings.receive(received(later.clone(), 7100), at(100)),
+        holdings.receive(received(later.clone(), 7100), &sample::seed(), at(100)),
         Taken::Changed
     );
     let held = holdings.get(&uid()).unwrap();
@@ -159,7 +159,7 @@ fn people_and_renewals_change() {
     assert_eq!(held.grant.people, later.people);
     assert_eq!(held.deadline.expires_at(), wall(7200));
     assert_eq!(
-        holdings.receive(received(later, 7100), at(100)),
+        holdings.receive(received(later, 7100), &sample::seed(), at(100)),
         Taken::Same,
         "doubled"
     );
@@ -185,7 +185,7 @@ fn s12_a_stale_renewal_changes_no_time() {
 #[test]
 fn s12_the_first_end_stays_and_an_ended_uid_never_comes_back() {
     let mut holdings = holdings(at(0));
-    holdings.receive(received(grant(), 3600), at(0));
+    holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
     assert_eq!(holdings.handle_time(at(3599)), []);
     assert_eq!(holdings.handle_time(at(3600)), [uid()]);
     let renewed = Grant {
@@ -194,10 +194,14 @@ fn s12_the_first_end_stays_and_an_ended_uid_never_comes_back() {
         ..grant()
     };
     assert_eq!(
-        holdings.receive(received(renewed.clone(), 3599), at(3601)),
+        holdings.receive(received(renewed.clone(), 3599), &sample::seed(), at(3601)),
         Taken::Same
     );
-    holdings.receive(received(ended(EndReason::Terminated), 0), at(3602));
+    holdings.receive(
+        received(ended(EndReason::Terminated), 0),
+        &sample::seed(),
+        at(3602),
+    );
     let held = holdings.get_mut(&uid()).unwrap();
     assert_eq!(held.end.as_ref().unwrap().reason, EndReason::Expired);
     assert!(
@@ -209,7 +213,9 @@ fn s12_the_first_end_stays_and_an_ended_uid_never_comes_back() {
     held.try_finish(at(3610));
     assert!(holdings.settle(&uid(), at(3620)));
     assert!(holdings.get(&uid()).is_none());
-    let Taken::EndedBefore(report) = holdings.receive(received(renewed, 3599), at(3700)) else {
+    let Taken::EndedBefore(report) =
+        holdings.receive(received(renewed, 3599), &sample::seed(), at(3700))
+    else {
         panic!("an ended UID came back");
     };
     assert_eq!(report.phase, Phase::Ended);
@@ -241,11 +247,11 @@ fn unreadable_updates_end_and_unreadable_news_are_refused() {
         }
     ));
     assert!(matches!(
-        holdings.receive(received(grant(), 3600), at(1)),
+        holdings.receive(received(grant(), 3600), &sample::seed(), at(1)),
         Taken::EndedBefore(_)
     ));
     let mut holdings = sample::holdings(at(0));
-    holdings.receive(received(grant(), 3600), at(0));
+    holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
     assert_eq!(
         holdings.refuse_unreadable(&uid(), "x", at(1)),
         Taken::Changed
@@ -256,7 +262,7 @@ fn unreadable_updates_end_and_unreadable_news_are_refused() {
 #[test]
 fn absent_from_a_complete_snapshot_is_withdrawn() {
     let mut holdings = holdings(at(0));
-    holdings.receive(received(grant(), 3600), at(0));
+    holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
     assert_eq!(
         holdings.withdraw_absent(&BTreeSet::from([uid()]), at(1)),
         []
@@ -274,7 +280,7 @@ fn absent_from_a_complete_snapshot_is_withdrawn() {
 #[test]
 fn the_kill_switch_ends_everything() {
     let mut holdings = holdings(at(0));
-    holdings.receive(received(grant(), 3600), at(0));
+    holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
     assert_eq!(
         holdings.end_all("the cluster's owner ended everything", at(1)),
         [uid()]
@@ -310,7 +316,7 @@ fn now(wall_seconds: i64, monotonic: u64) -> Now {
 #[test]
 fn s12_a_restart_with_the_clock_set_back_lengthens_nothing() {
     let mut holdings = holdings(at(0));
-    holdings.receive(received(grant(), 3600), at(0));
+    holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
     holdings.handle_time(at(3000));
     let mut holdings = restart(&holdings, now(-86_400, 0));
     assert_eq!(holdings.handle_time(now(-86_400 + 599, 599)), []);
@@ -320,7 +326,7 @@ fn s12_a_restart_with_the_clock_set_back_lengthens_nothing() {
 #[test]
 fn s12_a_restart_with_a_right_clock_goes_on() {
     let mut holdings = holdings(at(0));
-    holdings.receive(received(grant(), 3600), at(0));
+    holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
     holdings.handle_time(at(30));
     let mut holdings = restart(&holdings, now(1000, 0));
     assert_eq!(holdings.next_deadline(), Some(Duration::from_secs(2600)));
@@ -331,7 +337,7 @@ fn s12_a_restart_with_a_right_clock_goes_on() {
 #[test]
 fn s12_a_clock_that_was_ahead_does_not_spoil_later_sessions() {
     let mut holdings = holdings(at(0));
-    holdings.receive(received(grant(), 3600), at(0));
+    holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
     holdings.handle_time(now(1_000_000, 1010));
     assert!(holdings.get(&uid()).unwrap().has_ended());
     holdings.handle_time(at(20));
@@ -339,7 +345,7 @@ fn s12_a_clock_that_was_ahead_does_not_spoil_later_sessions() {
         uid: GrantUid::new("2"),
         ..grant()
     };
-    holdings.receive(received(other, 3580), at(20));
+    holdings.receive(received(other, 3580), &sample::seed(), at(20));
     let mut holdings = restart(&holdings, now(30, 0));
     assert_eq!(holdings.handle_time(now(40, 10)), []);
 }
@@ -353,7 +359,7 @@ fn memory_is_written_when_it_changed_and_not_more_than_once_a_minute() {
         holdings.unsaved_memory().is_none(),
         "written once at the start"
     );
-    holdings.receive(received(grant(), 3600), at(0));
+    holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
     holdings.handle_time(at(1));
     let version = holdings.unsaved_memory().unwrap().0;
     holdings.handle_memory_saved(version);
@@ -373,7 +379,7 @@ proptest! {
     ) {
         let mut holdings = holdings(now(0, 0));
         let long = Grant { expires_at: wall(7200), ..grant() };
-        holdings.receive(received(long, remaining), now(0, 0));
+        holdings.receive(received(long, remaining), &sample::seed(), now(0, 0));
         let mut real = 0;
         let mut started = 0;
         for (elapsed, clock_error, restarts) in steps {
@@ -407,7 +413,7 @@ proptest! {
             let mut holdings = holdings(at(0));
             for (renewal, expires, remaining) in frames {
                 let frame = Grant { renewal: *renewal, expires_at: wall(*expires), ..grant() };
-                holdings.receive(received(frame, *remaining), at(0));
+                holdings.receive(received(frame, *remaining), &sample::seed(), at(0));
             }
             let held = holdings.get(&uid()).unwrap();
             (held.deadline.renewal(), held.deadline.expires_at(), held.deadline.ends())

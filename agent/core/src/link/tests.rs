@@ -563,7 +563,7 @@ fn play(link: &mut Link, holdings: &mut Holdings, frames: &[ToAgent], fates: &[F
             match event {
                 LinkEvent::Grant { received, revision } => {
                     let uid = received.grant.uid.clone();
-                    let taken = holdings.receive(*received, at(1));
+                    let taken = holdings.receive(*received, &sample::seed(), at(1));
                     assert!(!matches!(taken, Taken::Refused { .. }));
                     link.handle_journaled(&uid, revision);
                 }

@@ -107,6 +107,7 @@ impl ServiceFacts {
     pub fn of(service: &Service) -> Option<Self> {
         let selector = service.spec.as_ref()?.selector.clone().unwrap_or_default();
         (!selector.is_empty()).then(|| Self {
+            uid: service.metadata.uid.clone().unwrap_or_default(),
             name: service.metadata.name.clone().unwrap_or_default(),
             selector,
         })

@@ -1,6 +1,6 @@
 //! The steps of a grant that runs: journal → namespace → documents in order → keep it so.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{PodRef, Step, journal};
 use crate::clock::Now;
@@ -8,7 +8,7 @@ use crate::deadline::millis_between;
 use crate::held::Held;
 use crate::observed::{NamespaceFacts, NamespaceSeen, Observed, PodFacts, WorkloadSeen};
 use crate::pods;
-use crate::workload::{Document, Rendered};
+use crate::workload::{Rendered, WORKLOAD};
 
 pub(super) fn plan_deploy(held: &Held, observed: &Observed, now: Now) -> Vec<Step> {
     // First, so that what is rendered and what was made is written before anything more is made (D4, D5).
@@ -16,35 +16,32 @@ pub(super) fn plan_deploy(held: &Held, observed: &Observed, now: Now) -> Vec<Ste
     let Some(rendered) = &held.rendered else {
         return steps;
     };
-    match next_document(held, rendered) {
-        Some((place, document)) => steps.push(in_namespace(held, observed, rendered, || {
-            Step::CreateFirst {
+    let caps = cap_pods(held, observed, now);
+    match held.next_document() {
+        Some((place, document)) => {
+            // Before an object that may be refused for a while.
+            steps.extend(caps);
+            let create = || Step::CreateFirst {
                 document: place,
                 manifest: document.manifest.clone(),
-            }
-        })),
-        None => steps.extend(keep_workload(held, observed, rendered)),
+            };
+            steps.push(if document.source == WORKLOAD {
+                beside_services(held, observed, rendered, create)
+            } else {
+                in_namespace(held, observed, create)
+            });
+        }
+        None => {
+            steps.extend(keep_workload(held, observed, rendered));
+            steps.extend(caps);
+            steps.extend(held.due_looks(now));
+        }
     }
-    steps.extend(cap_pods(held, observed, now));
     steps
 }
 
-/// The first document that has no record; its outcome is known before the next is made.
-fn next_document<'a>(held: &Held, rendered: &'a Rendered) -> Option<(usize, &'a Document)> {
-    rendered.documents.iter().enumerate().find(|(_, document)| {
-        held.created
-            .iter()
-            .all(|record| record.source != document.source)
-    })
-}
-
 /// The step, if the live namespace permits it (S17), else what must come before.
-fn in_namespace(
-    held: &Held,
-    observed: &Observed,
-    rendered: &Rendered,
-    step: impl FnOnce() -> Step,
-) -> Step {
+fn in_namespace(held: &Held, observed: &Observed, step: impl FnOnce() -> Step) -> Step {
     let namespace = held.grant.target_namespace.clone();
     match &observed.namespace {
         NamespaceSeen::Unread => Step::ReadNamespace { namespace },
@@ -60,30 +57,49 @@ fn in_namespace(
                 held.grant.cluster
             ),
         },
-        NamespaceSeen::Active(facts) => match selecting_service(facts, rendered) {
-            Some(service) => Step::Fail {
-                message: format!(
-                    "Service {service} in namespace {namespace} would send its traffic to the debug pods; change the \
-                     labels of the pod template or session"
-                ),
-            },
-            None => step(),
-        },
+        NamespaceSeen::Active(_) => step(),
     }
 }
 
-/// S9: workload pods match no Service.
-fn selecting_service<'a>(facts: &'a NamespaceFacts, rendered: &Rendered) -> Option<&'a str> {
+/// S9: workload pods match no Service, except those that the session itself made for them.
+fn beside_services(
+    held: &Held,
+    observed: &Observed,
+    rendered: &Rendered,
+    step: impl FnOnce() -> Step,
+) -> Step {
+    let service = match &observed.namespace {
+        NamespaceSeen::Active(facts) => selecting_service(held, facts, rendered),
+        NamespaceSeen::Unread | NamespaceSeen::Missing | NamespaceSeen::Terminating => None,
+    };
+    match service {
+        Some(service) => Step::Fail {
+            message: format!(
+                "Service {service} in namespace {} would send its traffic to the debug pods; change the labels of the \
+                 pod template or session",
+                held.grant.target_namespace
+            ),
+        },
+        None => in_namespace(held, observed, step),
+    }
+}
+
+fn selecting_service<'a>(
+    held: &Held,
+    facts: &'a NamespaceFacts,
+    rendered: &Rendered,
+) -> Option<&'a str> {
     let labels = rendered.pod_labels();
+    let is_own = |uid: &str| held.created.iter().any(|record| record.uid == uid);
     facts
         .services
         .iter()
+        .filter(|service| !service.selector.is_empty() && !is_own(&service.uid))
         .find(|service| {
-            !service.selector.is_empty()
-                && service
-                    .selector
-                    .iter()
-                    .all(|(key, value)| labels.get(key.as_str()) == Some(&value.as_str()))
+            service
+                .selector
+                .iter()
+                .all(|(key, value)| labels.get(key.as_str()) == Some(&value.as_str()))
         })
         .map(|service| service.name.as_str())
 }
@@ -102,7 +118,7 @@ fn keep_workload(held: &Held, observed: &Observed, rendered: &Rendered) -> Optio
                 .workload_generation
                 .is_some_and(|ours| facts.generation > ours);
             let (_, manifest) = rendered.workload().filter(|_| was_edited)?;
-            Some(in_namespace(held, observed, rendered, || Step::Apply {
+            Some(beside_services(held, observed, rendered, || Step::Apply {
                 manifest: manifest.clone(),
                 uid: record.uid.clone(),
             }))
@@ -110,9 +126,14 @@ fn keep_workload(held: &Held, observed: &Observed, rendered: &Rendered) -> Optio
     }
 }
 
-/// D2: the kubelet ends each pod at the last possible end, even if this agent is gone by then.
+/// The backstop is behind the agent's own end: with the clocks of node and agent a little apart it must not be the kubelet
+/// that ends the pods of a session that was renewed to the last.
+const SLACK: SignedDuration = SignedDuration::from_secs(30);
+
+/// D2: the kubelet ends each pod soon after the last possible end, even if this agent is gone by then.
 fn cap_pods(held: &Held, observed: &Observed, now: Now) -> Vec<Step> {
     let last_end = held.grant.last_end.min(held.deadline.limit());
+    let last_end = last_end.checked_add(SLACK).unwrap_or(Timestamp::MAX);
     observed
         .pods
         .iter()

@@ -1,22 +1,19 @@
 //! What a step brought, taken into the `Held` record.
 
-use std::time::Duration;
-
-use breakglass_protocol::labels;
 use breakglass_protocol::wire::grant::EndReason;
 use breakglass_protocol::wire::report::{ObjectRecord, Remaining};
 use serde_json::Value;
 
 use super::{PodRef, Step, end};
 use crate::clock::Now;
-use crate::held::{Held, Refused};
+use crate::held::Held;
 use crate::observed::PodFacts;
 use crate::pods;
-use crate::workload::WORKLOAD;
 
-/// How long 403 is taken for passing: an API server that just started refuses for some seconds what its own caches do
-/// not know yet. After that it is an answer.
-const FORBIDDEN_PATIENCE: Duration = Duration::from_secs(20);
+mod create;
+mod look;
+
+pub use create::give_up_on;
 
 /// What the cluster said to a step.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,10 +57,11 @@ pub enum Retry {
 pub fn handle_outcome(held: &mut Held, step: &Step, outcome: Outcome, now: Now) -> Retry {
     match step {
         Step::CreateFirst { document, manifest } => {
-            handle_create(held, *document, manifest, outcome, now)
+            create::handle_create(held, *document, manifest, outcome, now)
         }
-        Step::FindOurs { document, .. } => handle_find(held, *document, outcome, now),
-        Step::Apply { uid, .. } => handle_apply(held, uid, outcome, now),
+        Step::FindOurs { document, .. } => create::handle_find(held, *document, outcome, now),
+        Step::Look { document, record } => look::handle_look(held, *document, record, outcome, now),
+        Step::Apply { uid, .. } => create::handle_apply(held, uid, outcome, now),
         Step::DeleteWorkload { record } | Step::Delete { record } => {
             handle_delete(held, record, outcome, now)
         }
@@ -81,128 +79,6 @@ pub fn handle_outcome(held: &mut Held, step: &Step, outcome: Outcome, now: Now) 
         Step::CapDeadline { .. } => Retry::Later,
         Step::CloseAccess | Step::Journal { .. } | Step::ReadNamespace { .. } => Retry::Now,
     }
-}
-
-fn handle_create(
-    held: &mut Held,
-    document: usize,
-    manifest: &Value,
-    outcome: Outcome,
-    now: Now,
-) -> Retry {
-    match outcome {
-        Outcome::Object(object) => {
-            if !is_ours(held, &object) {
-                let message = format!(
-                    "{} already exists and is not this session's; it is left as it is. Remove or rename it",
-                    named(manifest)
-                );
-                held.end(EndReason::Failed, Some(message), now);
-                return Retry::Now;
-            }
-            if is_being_deleted(&object) {
-                return Retry::Later;
-            }
-            match source_of(held, document).and_then(|source| record_of(&object, &source)) {
-                Some(record) => {
-                    record_created(held, record, &object);
-                    Retry::Now
-                }
-                None => Retry::Later,
-            }
-        }
-        Outcome::Failed(failure) => {
-            refuse_create(held, manifest, &failure, now);
-            if held.has_ended() {
-                Retry::Now
-            } else {
-                Retry::Later
-            }
-        }
-        Outcome::Accepted | Outcome::Gone | Outcome::Present | Outcome::Pods(_) => Retry::Later,
-    }
-}
-
-/// D19: what no retry mends fails the session, in the API server's own words.
-fn refuse_create(held: &mut Held, manifest: &Value, failure: &ApiFailure, now: Now) {
-    let message = format!("{} cannot be created: {}", named(manifest), said(failure));
-    let since = held
-        .refused
-        .as_ref()
-        .map_or(now.monotonic, |refused| refused.since);
-    let is_final = match failure.code {
-        400 | 404 | 405 | 406 | 410 | 413 | 415 | 422 => true,
-        403 => now.monotonic.saturating_sub(since) >= FORBIDDEN_PATIENCE,
-        // No answer, 401 (the agent's own token), 409, 429, 5xx: the cluster's trouble, which passes.
-        _ => false,
-    };
-    if is_final {
-        held.end(EndReason::Failed, Some(message), now);
-    } else {
-        held.refused = Some(Refused { since, message });
-    }
-}
-
-fn record_created(held: &mut Held, record: ObjectRecord, object: &Value) {
-    if record.source == WORKLOAD {
-        held.workload_generation = generation(object);
-    }
-    held.refused = None;
-    held.created.retain(|known| known.source != record.source);
-    held.created.push(record);
-    held.touch();
-}
-
-/// After the end: an object that a crash left without a record is recorded, so that it is deleted.
-fn handle_find(held: &mut Held, document: usize, outcome: Outcome, now: Now) -> Retry {
-    let is_absent = match &outcome {
-        Outcome::Object(object) => !is_ours(held, object),
-        Outcome::Gone => true,
-        Outcome::Failed(failure) => failure.code == 404,
-        Outcome::Accepted | Outcome::Present | Outcome::Pods(_) => false,
-    };
-    if is_absent {
-        held.searched.insert(document);
-        held.try_finish(now);
-        return Retry::Now;
-    }
-    let Outcome::Object(object) = outcome else {
-        return Retry::Later;
-    };
-    match source_of(held, document).and_then(|source| record_of(&object, &source)) {
-        Some(record) => {
-            record_created(held, record, &object);
-            Retry::Now
-        }
-        None => Retry::Later,
-    }
-}
-
-fn handle_apply(held: &mut Held, uid: &str, outcome: Outcome, now: Now) -> Retry {
-    match outcome {
-        Outcome::Object(object) if text(&object, "/metadata/uid") == Some(uid) => {
-            held.workload_generation = generation(&object);
-            held.refused = None;
-            held.touch();
-        }
-        Outcome::Failed(failure) => {
-            let message = format!(
-                "the edited workload cannot be set right: {}",
-                said(&failure)
-            );
-            let since = held
-                .refused
-                .as_ref()
-                .map_or(now.monotonic, |refused| refused.since);
-            held.refused = Some(Refused { since, message });
-        }
-        Outcome::Object(_)
-        | Outcome::Accepted
-        | Outcome::Gone
-        | Outcome::Present
-        | Outcome::Pods(_) => {}
-    }
-    Retry::Later
 }
 
 fn handle_delete(held: &mut Held, record: &ObjectRecord, outcome: Outcome, now: Now) -> Retry {
@@ -301,46 +177,8 @@ pub(crate) fn remaining(held: &Held) -> Vec<Remaining> {
         .collect()
 }
 
-/// D5: our session label and our grant's UID.
-fn is_ours(held: &Held, object: &Value) -> bool {
-    let mark = |map: &str, key: &str| {
-        object
-            .pointer(map)
-            .and_then(|map| map.get(key))
-            .and_then(Value::as_str)
-    };
-    mark("/metadata/labels", labels::SESSION) == Some(held.grant.session.as_str())
-        && mark("/metadata/annotations", labels::GRANT) == Some(held.grant.uid.as_str())
-}
-
-fn is_being_deleted(object: &Value) -> bool {
-    object
-        .pointer("/metadata/deletionTimestamp")
-        .is_some_and(|time| !time.is_null())
-}
-
-fn generation(object: &Value) -> Option<i64> {
-    object
-        .pointer("/metadata/generation")
-        .and_then(Value::as_i64)
-}
-
-fn source_of(held: &Held, document: usize) -> Option<String> {
-    let rendered = held.rendered.as_ref()?;
-    Some(rendered.documents.get(document)?.source.clone())
-}
-
 fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
     object.pointer(pointer).and_then(Value::as_str)
-}
-
-/// `DaemonSet breakglass-debug/debug-session-abc123-ds`.
-fn named(manifest: &Value) -> String {
-    let at = |pointer| text(manifest, pointer).unwrap_or("?");
-    match text(manifest, "/metadata/namespace") {
-        Some(namespace) => format!("{} {namespace}/{}", at("/kind"), at("/metadata/name")),
-        None => format!("{} {}", at("/kind"), at("/metadata/name")),
-    }
 }
 
 fn said(failure: &ApiFailure) -> String {

@@ -228,6 +228,13 @@ impl Cluster {
                 Some(found) => Outcome::Object(found.clone()),
                 None => Outcome::Gone,
             },
+            Step::Look { record, .. } => match self
+                .objects
+                .get(&(record.kind.clone(), record.name.clone()))
+            {
+                Some(found) => Outcome::Object(found.clone()),
+                None => Outcome::Gone,
+            },
             Step::Apply { manifest, uid } => {
                 let object = self.objects.get_mut(&key(manifest)).unwrap();
                 assert_eq!(uid_of(object), *uid);
@@ -287,6 +294,7 @@ fn words(step: &Step) -> String {
             format!("create {} {}", key(manifest).0, key(manifest).1)
         }
         Step::FindOurs { manifest, .. } => format!("find {} {}", key(manifest).0, key(manifest).1),
+        Step::Look { record: r, .. } => format!("look {}", record(r)),
         Step::Apply { uid, .. } => format!("apply {uid}"),
         Step::CapDeadline { pod, seconds } => format!("cap {} {seconds}", pod.name),
         Step::DeleteWorkload { record: r } => format!("delete workload {}", record(r)),
@@ -312,7 +320,7 @@ impl Story {
         let grant = sample::grant(kind);
         let uid = grant.uid.clone();
         let mut holdings = sample::holdings(at(0));
-        holdings.receive(sample::received(grant, 3600), at(0));
+        holdings.receive(sample::received(grant, 3600), &sample::seed(), at(0));
         Self {
             held: holdings.get(&uid).unwrap().clone(),
             journal: None,
@@ -415,7 +423,7 @@ fn d05_deploy_journals_before_it_creates() {
     journal
     create DaemonSet debug-session-abc123-ds
     journal
-    cap debug-session-abc123-ds-x 14395
+    cap debug-session-abc123-ds-x 14425
     ");
     assert_eq!(story.phase(), Phase::Running);
     assert_eq!(story.steps(), [], "nothing more to do");
@@ -437,6 +445,7 @@ fn s17_the_namespace_is_read_before_anything_is_made() {
             NamespaceSeen::Active(NamespaceFacts {
                 labels: BTreeMap::new(),
                 services: vec![ServiceFacts {
+                    uid: "theirs".into(),
                     name: "web".into(),
                     selector: [("app".to_owned(), "debug".to_owned())].into(),
                 }],
@@ -799,7 +808,7 @@ fn d02_deadlines_of_pods_never_pass_the_last_end() {
     story.cluster.objects.get_mut(&pod).unwrap()["spec"]["activeDeadlineSeconds"] = json!(99_999);
     assert_eq!(
         cap(&mut story).unwrap(),
-        "cap debug-session-abc123-ds-x 14395"
+        "cap debug-session-abc123-ds-x 14425"
     );
     story.cluster.objects.get_mut(&pod).unwrap()["spec"]["activeDeadlineSeconds"] = json!(60);
     assert_eq!(cap(&mut story), None, "a smaller one stays");
@@ -815,7 +824,7 @@ fn d02_deadlines_of_pods_never_pass_the_last_end() {
     story.now = 400;
     assert_eq!(
         cap(&mut story).unwrap(),
-        "cap debug-session-abc123-ds-x 14000",
+        "cap debug-session-abc123-ds-x 14030",
         "from now"
     );
 }

@@ -28,7 +28,7 @@ fn held(kind: WorkloadKind, change: impl FnOnce(&mut Value)) -> Held {
         crate::holdings::Memory::default(),
         at(0),
     );
-    holdings.receive(sample::received(grant, 3600), at(0));
+    holdings.receive(sample::received(grant, 3600), &sample::seed(), at(0));
     let mut held = holdings.get(&uid).unwrap().clone();
     assert!(!held.has_ended(), "{:?}", held.end);
     let (kind, name) = match kind {

@@ -1,6 +1,6 @@
 //! The session template's `podOverrides`, affinity and tolerations, laid over the pod template's spec.
 
-use breakglass_protocol::wire::grant::{ContainerOverride, Workload};
+use breakglass_protocol::wire::grant::{ContainerOverride, PodOverrides, Workload};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -8,12 +8,11 @@ use super::WorkloadError;
 
 const CONTAINER_LISTS: [&str; 2] = ["containers", "initContainers"];
 
-/// Lays everything over the spec.
+/// Lays `podOverrides` over the spec.
 pub(super) fn apply(
     spec: &mut Map<String, Value>,
-    workload: &Workload,
+    overrides: &PodOverrides,
 ) -> Result<(), WorkloadError> {
-    let overrides = &workload.overrides;
     for (field, value) in [
         ("hostNetwork", overrides.host_network),
         ("hostPID", overrides.host_pid),
@@ -26,6 +25,14 @@ pub(super) fn apply(
     for container in &overrides.containers {
         override_container(spec, container)?;
     }
+    Ok(())
+}
+
+/// Lays affinity and tolerations over the spec.
+pub(super) fn place(
+    spec: &mut Map<String, Value>,
+    workload: &Workload,
+) -> Result<(), WorkloadError> {
     if let Some(affinity) = &workload.affinity {
         lay_over(spec, "affinity", &as_object(affinity)?);
     }

@@ -7,18 +7,19 @@ use crate::sample;
 fn error(change: impl FnOnce(&mut Grant)) -> String {
     let mut grant = sample::grant(WorkloadKind::DaemonSet);
     change(&mut grant);
-    render(&grant).unwrap_err().to_string()
+    render(&grant, &sample::seed()).unwrap_err().to_string()
 }
 
 #[test]
 fn d04_daemon_set_is_rendered_whole() {
-    let rendered = render(&sample::grant(WorkloadKind::DaemonSet)).unwrap();
+    let rendered = render(&sample::grant(WorkloadKind::DaemonSet), &sample::seed()).unwrap();
     insta::assert_json_snapshot!("daemon_set", rendered.documents[0].manifest);
 }
 
 #[test]
 fn d16_deployment_is_named_after_the_session() {
-    let manifest = render_workload(&sample::grant(WorkloadKind::Deployment)).unwrap();
+    let rendered = render(&sample::grant(WorkloadKind::Deployment), &sample::seed()).unwrap();
+    let (_, manifest) = rendered.workload().unwrap();
     assert_eq!(manifest["kind"], "Deployment");
     assert_eq!(manifest["metadata"]["name"], "debug-session-abc123-deploy");
     assert_eq!(manifest["spec"]["replicas"], 2);
@@ -60,7 +61,7 @@ fn overrides_reach_pod_and_containers() {
         ],
         ..PodOverrides::default()
     };
-    let rendered = render(&grant).unwrap();
+    let rendered = render(&grant, &sample::seed()).unwrap();
     let spec = rendered.pod_spec().unwrap();
     assert_eq!(spec["hostNetwork"], true);
     let container = &spec["containers"][0];
@@ -96,7 +97,7 @@ fn affinity_is_replaced_by_field_and_tolerations_added() {
         json!([{ "operator": "Exists" }, { "key": "gpu", "operator": "Exists" }]),
     )
     .unwrap();
-    let rendered = render(&grant).unwrap();
+    let rendered = render(&grant, &sample::seed()).unwrap();
     let spec = rendered.pod_spec().unwrap();
     assert_eq!(
         spec["affinity"],
@@ -112,7 +113,7 @@ fn affinity_is_replaced_by_field_and_tolerations_added() {
 fn unknown_pod_fields_reach_the_api_server() {
     let mut grant = sample::grant(WorkloadKind::DaemonSet);
     sample::spec_mut(&mut grant)["fieldOfNextYear"] = json!({ "x": 1 });
-    let rendered = render(&grant).unwrap();
+    let rendered = render(&grant, &sample::seed()).unwrap();
     assert_eq!(rendered.pod_spec().unwrap()["fieldOfNextYear"]["x"], 1);
 }
 
@@ -123,7 +124,11 @@ fn d01_grace_and_process_namespace() {
         for (key, value) in change.as_object().unwrap() {
             sample::spec_mut(&mut grant)[key] = value.clone();
         }
-        render(&grant).unwrap().pod_spec().unwrap().clone()
+        render(&grant, &sample::seed())
+            .unwrap()
+            .pod_spec()
+            .unwrap()
+            .clone()
     };
     let plain = spec(json!({ "terminationGracePeriodSeconds": 600 }));
     assert_eq!(plain["terminationGracePeriodSeconds"], 2);
@@ -146,7 +151,11 @@ fn s09_service_account_is_default_without_token() {
         for (key, value) in change.as_object().unwrap() {
             sample::spec_mut(&mut grant)[key] = value.clone();
         }
-        let spec = render(&grant).unwrap().pod_spec().unwrap().clone();
+        let spec = render(&grant, &sample::seed())
+            .unwrap()
+            .pod_spec()
+            .unwrap()
+            .clone();
         assert!(spec.get("serviceAccount").is_none(), "one spelling only");
         (
             spec["serviceAccountName"].clone(),
@@ -183,7 +192,7 @@ fn d02_fields_that_no_workload_takes_are_refused() {
     }
     let mut always = sample::grant(WorkloadKind::DaemonSet);
     sample::spec_mut(&mut always)["restartPolicy"] = json!("Always");
-    assert!(render(&always).is_ok());
+    assert!(render(&always, &sample::seed()).is_ok());
 }
 
 #[test]

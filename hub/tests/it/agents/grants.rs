@@ -144,6 +144,7 @@ fn ended(session: &Session, at: Timestamp) -> Report {
             pods_gone_at: Some(at),
             removed: Vec::new(),
             remaining: Vec::new(),
+            kept: Vec::new(),
         }),
         ..running(session, at)
     }
