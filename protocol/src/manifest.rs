@@ -6,6 +6,7 @@
 
 mod body;
 mod document;
+mod place;
 mod strict;
 mod suggest;
 mod tree;
@@ -15,6 +16,8 @@ use std::fmt;
 
 pub use self::body::{BodyError, decode_json_body};
 use self::document::{decode_document, object_name};
+pub use self::place::FilePlace;
+use self::place::Source;
 use self::strict::Problem;
 pub use self::suggest::did_you_mean;
 use self::tree::Node;
@@ -49,6 +52,7 @@ pub struct Document {
     pub line: u32,
     pub manifest: Manifest,
     tree: Node,
+    source: Source,
 }
 
 impl Document {
@@ -56,6 +60,13 @@ impl Document {
     #[must_use]
     pub fn line_of(&self, path: &str) -> u32 {
         self.tree.line_of(path)
+    }
+
+    /// Where `line` and `column` (from 1) of the text in the field at `path` stand in the file. Exact for a literal block
+    /// (`|`); of other texts only the line of the field is known.
+    #[must_use]
+    pub fn place_in_text(&self, path: &str, line: u32, column: u32) -> FilePlace {
+        self.source.place(&self.tree, path, line, column)
     }
 }
 
@@ -191,7 +202,11 @@ pub fn decode(file: &str, text: &str) -> Outcome {
             Ok(Some(tree)) => {
                 object = object_name(&tree);
                 nodes_left = nodes_left.saturating_sub(tree.count());
-                match decode_document(index, tree, &outcome.documents) {
+                let source = Source {
+                    text: chunk.text.to_owned(),
+                    lines_before: chunk.lines_before,
+                };
+                match decode_document(index, tree, source, &outcome.documents) {
                     Ok(document) => {
                         outcome.documents.push(document);
                         continue;

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::place::Source;
 use super::strict::{self, Problem};
 use super::suggest::did_you_mean;
 use super::tree::{Content, Node};
@@ -14,6 +15,7 @@ use crate::kinds::{API_VERSION, Kind};
 pub(super) fn decode_document(
     index: usize,
     tree: Node,
+    source: Source,
     earlier: &[Document],
 ) -> Result<Document, Vec<Problem>> {
     let line = tree.line;
@@ -49,6 +51,7 @@ pub(super) fn decode_document(
             line,
             manifest,
             tree,
+            source,
         }),
         Some(_) | None => {
             problems.sort_by(|a, b| (a.line, &a.path).cmp(&(b.line, &b.path)));

@@ -88,6 +88,36 @@ impl Node {
         self.descend(path, "", self.line)
     }
 
+    /// The text at `path`, if one is there.
+    pub(super) fn text_at(&self, path: &str) -> Option<&str> {
+        self.find(path, "")?.text()
+    }
+
+    fn find(&self, target: &str, here: &str) -> Option<&Self> {
+        if target == here {
+            return Some(self);
+        }
+        let leads_to = |path: &str| {
+            target
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        match &self.content {
+            Content::Map(entries) => entries
+                .iter()
+                .map(|entry| (join_field(here, &entry.key), &entry.value))
+                .find(|(path, _)| leads_to(path))
+                .and_then(|(path, value)| value.find(target, &path)),
+            Content::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| (join_item(here, index), item))
+                .find(|(path, _)| leads_to(path))
+                .and_then(|(path, item)| item.find(target, &path)),
+            Content::Null | Content::Bool(_) | Content::Number(_) | Content::String(_) => None,
+        }
+    }
+
     fn descend(&self, target: &str, here: &str, line: u32) -> u32 {
         let leads_to = |path: &str| {
             target
