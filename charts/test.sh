@@ -31,5 +31,6 @@ check "helm lint" "$HELM" lint --strict --quiet agent
 for values in agent-golden/*.yaml; do check "rendered with $values" golden "$values"; done
 check "an unknown value is refused" refused "ceilling" --set ceilling.privileged=true
 check "a wrong type is refused" refused "privileged" --set-string ceiling.privileged=maybe
+check "a kind without its group is refused" refused "with its group" --set 'ceiling.extraKinds={PodMonitor}'
 echo "charts: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -50,4 +50,76 @@ breakglass-agent
 - apiGroups: [""]
   resources: [services, events]
   verbs: [list]
+{{- range (include "breakglass-agent.kinds" . | fromYamlArray) }}
+{{- if not .cluster }}
+{{ include "breakglass-agent.kindRule" . }}
+{{- end }}
+{{- end }}
+{{- range .Values.ceiling.grantableRules }}
+{{- if .resources }}
+# ceiling.grantableRules: held, so that it can be granted.
+- {{ toYaml . | nindent 2 | trim }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What the agent does outside of namespaces, if the ceiling lists such kinds. */}}
+{{- define "breakglass-agent.clusterRules" -}}
+{{- $anyRole := false }}
+{{- range (include "breakglass-agent.kinds" . | fromYamlArray) }}
+{{- if .cluster }}
+{{ include "breakglass-agent.kindRule" . }}
+{{- if eq .plural "clusterroles" }}{{ $anyRole = true }}{{ end }}
+{{- end }}
+{{- end }}
+{{- range .Values.ceiling.grantableRules }}
+{{- if or $anyRole .nonResourceURLs }}
+# ceiling.grantableRules: held, so that it can be granted.
+- {{ toYaml . | nindent 2 | trim }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The rule for one entry of "breakglass-agent.kinds". */}}
+{{- define "breakglass-agent.kindRule" -}}
+# ceiling.extraKinds: {{ .kind }}
+- apiGroups: [{{ .group | quote }}]
+  resources: [{{ .plural }}]
+  verbs: [create, get, delete]
+{{- end }}
+
+{{/* ceiling.extraKinds as [{kind, group, plural, cluster}]; agent/core/src/kinds.rs knows the same of Kubernetes's own. */}}
+{{- define "breakglass-agent.kinds" -}}
+{{- $own := dict
+  "ConfigMap" "" "Secret" "" "PersistentVolumeClaim" "" "Service" "" "ServiceAccount" "" "ResourceQuota" ""
+  "LimitRange" "" "Endpoints" "" "Namespace" "" "PersistentVolume" "" "Pod" "" "PodTemplate" ""
+  "ReplicationController" "" "DaemonSet" "apps" "Deployment" "apps" "ReplicaSet" "apps" "StatefulSet" "apps"
+  "Job" "batch" "CronJob" "batch" "NetworkPolicy" "networking.k8s.io" "Ingress" "networking.k8s.io"
+  "PodDisruptionBudget" "policy" "HorizontalPodAutoscaler" "autoscaling" "Lease" "coordination.k8s.io"
+  "EndpointSlice" "discovery.k8s.io" "Role" "rbac.authorization.k8s.io" "RoleBinding" "rbac.authorization.k8s.io"
+  "ClusterRole" "rbac.authorization.k8s.io" "ClusterRoleBinding" "rbac.authorization.k8s.io"
+  "PriorityClass" "scheduling.k8s.io" "StorageClass" "storage.k8s.io" }}
+{{- $cluster := list "Namespace" "PersistentVolume" "ClusterRole" "ClusterRoleBinding" "PriorityClass" "StorageClass" }}
+{{- $plurals := .Values.plurals }}
+{{- range .Values.ceiling.extraKinds }}
+{{- $kind := regexReplaceAll "[.].*$" . "" }}
+{{- $group := trimPrefix $kind . | trimPrefix "." }}
+{{- if not $group }}
+{{- if not (hasKey $own $kind) }}
+{{- fail (printf "ceiling.extraKinds holds %s, which is no kind of Kubernetes's own; write it with its group, such as %s.example.com" $kind $kind) }}
+{{- end }}
+{{- $group = get $own $kind }}
+{{- end }}
+{{- $lower := lower $kind }}
+{{- $plural := printf "%ss" $lower }}
+{{- if eq $lower "endpoints" }}
+{{- $plural = $lower }}
+{{- else if regexMatch "(s|x|z|ch|sh)$" $lower }}
+{{- $plural = printf "%ses" $lower }}
+{{- else if regexMatch "[^aeiou]y$" $lower }}
+{{- $plural = regexReplaceAll "y$" $lower "ies" }}
+{{- end }}
+{{- $plural = get $plurals . | default $plural }}
+- {kind: {{ . }}, group: {{ $group | quote }}, plural: {{ $plural }}, cluster: {{ and (hasKey $own .) (has $kind $cluster) }}}
+{{- end }}
 {{- end }}
