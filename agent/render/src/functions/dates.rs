@@ -83,6 +83,11 @@ pub(crate) fn json_text(time: &Time) -> Option<String> {
     representable.then(|| format(time, "2006-01-02T15:04:05.999999999Z07:00"))
 }
 
+/// Whether a text is a time of this layout.
+pub(super) fn matches(layout: &str, text: &str) -> bool {
+    !matches!(parse::parse(layout, text), Err(NotATime::Mismatch))
+}
+
 /// The zone of this name. Names are case-sensitive, as they are in Go.
 pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     static BUNDLED: OnceLock<TimeZoneDatabase> = OnceLock::new();
