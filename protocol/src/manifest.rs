@@ -7,6 +7,7 @@
 mod body;
 mod document;
 mod place;
+mod plain;
 mod strict;
 mod suggest;
 mod tree;
@@ -18,6 +19,7 @@ pub use self::body::{BodyError, decode_json_body};
 use self::document::{decode_document, object_name};
 pub use self::place::FilePlace;
 use self::place::Source;
+pub use self::plain::{PlainDocument, PlainError, read_plain};
 use self::strict::Problem;
 pub use self::suggest::did_you_mean;
 use self::tree::Node;

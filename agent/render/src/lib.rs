@@ -9,6 +9,7 @@
 //! function stands in one table with its parameters' types ([`functions`]), which both dialects call.
 
 pub mod check;
+mod context;
 mod error;
 mod functions;
 mod go;
@@ -17,8 +18,10 @@ mod jinja;
 mod limits;
 mod print;
 mod random;
+mod safety;
 mod value;
 
+pub use context::{Context, Facts};
 pub use error::{Fault, Position, TemplateError};
 pub use limits::Limits;
 pub use value::{IntKind, List, ListKind, Map, MapKind, Value};
