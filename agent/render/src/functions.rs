@@ -39,7 +39,37 @@ pub(crate) struct Function {
     pub(crate) params: &'static [Param],
     /// The type of any further arguments (Go's `...T`).
     pub(crate) rest: Option<Param>,
-    pub(crate) run: fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>,
+    pub(crate) run: Run,
+}
+
+/// What a function does with arguments that fit its parameters.
+type Run = fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>;
+
+impl Function {
+    /// A function with these parameters and no further ones.
+    const fn new(name: &'static str, params: &'static [Param], run: Run) -> Self {
+        Self {
+            name,
+            params,
+            rest: None,
+            run,
+        }
+    }
+
+    /// As [`Function::new`], with any number of further arguments of one type.
+    const fn with_rest(
+        name: &'static str,
+        params: &'static [Param],
+        rest: Param,
+        run: Run,
+    ) -> Self {
+        Self {
+            name,
+            params,
+            rest: Some(rest),
+            run,
+        }
+    }
 }
 
 /// The type of a parameter, as Go's signature has it.
@@ -213,3 +243,6 @@ const FAMILIES: &[&[Function]] = &[
     versions::FUNCTIONS,
     yaml::FUNCTIONS,
 ];
+
+#[cfg(test)]
+mod testing;

@@ -46,6 +46,7 @@ pub enum IntKind {
 pub struct List {
     pub kind: ListKind,
     items: Rc<Vec<Value>>,
+    nil: bool,
 }
 
 /// Go's type of a list.
@@ -67,7 +68,23 @@ impl List {
         Self {
             kind,
             items: Rc::new(items),
+            nil: false,
         }
+    }
+
+    /// Go's nil `[]interface {}`, as `rest` of an empty list gives it: printed as an empty list, `null` in JSON.
+    #[must_use]
+    pub fn nil() -> Self {
+        Self {
+            nil: true,
+            ..Self::new(ListKind::Any, Vec::new())
+        }
+    }
+
+    /// Whether this is [`List::nil`].
+    #[must_use]
+    pub fn is_nil(&self) -> bool {
+        self.nil
     }
 
     #[must_use]
