@@ -1,7 +1,7 @@
 //! Calls functions as a template would, for the families' tests.
 
-use std::collections::HashMap;
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;

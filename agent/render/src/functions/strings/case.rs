@@ -25,7 +25,10 @@ fn mapped(
 
 pub(super) fn upper(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
     let text = args.str(0)?;
-    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_lowercase()) {
+    if text
+        .bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_lowercase())
+    {
         read(text, env.meter)?;
         return same(args, 0);
     }
@@ -34,7 +37,10 @@ pub(super) fn upper(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
 
 pub(super) fn lower(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
     let text = args.str(0)?;
-    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+    if text
+        .bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+    {
         read(text, env.meter)?;
         return same(args, 0);
     }

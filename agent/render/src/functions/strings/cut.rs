@@ -36,7 +36,10 @@ pub(super) fn trunc(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
     let bytes = text.as_bytes();
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let kept = if count < 0 {
-        bytes.len().checked_sub(wanted).and_then(|from| bytes.get(from..))
+        bytes
+            .len()
+            .checked_sub(wanted)
+            .and_then(|from| bytes.get(from..))
     } else {
         bytes.get(..wanted)
     };

@@ -61,7 +61,11 @@ pub(super) fn wrap(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
 /// `wrapWith WIDTH SEPARATOR S`: SEPARATOR at blanks (a line feed if it is empty), and inside longer words.
 pub(super) fn wrap_with(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
     let (width, separator, text) = (args.int(0)?, args.str(1)?, args.str(2)?);
-    let separator = if separator.is_empty() { "\n" } else { separator };
+    let separator = if separator.is_empty() {
+        "\n"
+    } else {
+        separator
+    };
     wrapped(text, width, separator, LongWords::Cut, env)
 }
 

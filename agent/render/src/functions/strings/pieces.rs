@@ -14,10 +14,7 @@ use crate::value::{List, ListKind, Map, MapKind, Value};
 const ENTRY_BYTES: usize = 64;
 
 /// Sprig's view of any value as a `[]string`: nil is none, nil entries are left out, what is no list is one entry.
-pub(in crate::functions) fn texts(
-    value: &Value,
-    meter: &mut Meter,
-) -> Result<Vec<Rc<str>>, Fault> {
+pub(in crate::functions) fn texts(value: &Value, meter: &mut Meter) -> Result<Vec<Rc<str>>, Fault> {
     let Value::List(list) = value else {
         return match value {
             Value::Nil => Ok(Vec::new()),
@@ -129,11 +126,7 @@ fn pieces<'t>(
     };
     let count = count.min(most);
     meter.steps(count)?;
-    meter.bytes(
-        count
-            .saturating_mul(ENTRY_BYTES)
-            .saturating_add(text.len()),
-    )?;
+    meter.bytes(count.saturating_mul(ENTRY_BYTES).saturating_add(text.len()))?;
     if separator.is_empty() {
         return Ok(characters(text, count));
     }
@@ -147,7 +140,11 @@ fn characters(text: &str, count: usize) -> Vec<&str> {
     while out.len() < count {
         let length = left.chars().next().map_or(0, char::len_utf8);
         let is_last = out.len().saturating_add(1) == count;
-        let split = if is_last { None } else { left.split_at_checked(length) };
+        let split = if is_last {
+            None
+        } else {
+            left.split_at_checked(length)
+        };
         let (piece, rest) = split.unwrap_or((left, ""));
         out.push(piece);
         left = rest;
