@@ -39,6 +39,11 @@ fn to_yaml(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
     }
 }
 
+/// Whether toYaml writes this text as it is.
+pub(super) fn is_plain(text: &str) -> bool {
+    scalar::style(text, scalar::Role::Other) == scalar::Style::Plain && emit::survives_json(text)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::functions::golden;

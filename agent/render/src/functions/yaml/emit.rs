@@ -423,6 +423,11 @@ fn through_json(text: &str) -> Result<Cow<'_, str>, NoJson> {
     Ok(Cow::Owned(out))
 }
 
+/// Whether JSON and the reading of it leave a text as it is.
+pub(super) fn survives_json(text: &str) -> bool {
+    through_json(text).is_ok_and(|after| after == text)
+}
+
 fn check_characters(text: &str) -> Result<(), NoJson> {
     let foreign =
         |c: char| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
