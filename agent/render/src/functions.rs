@@ -12,6 +12,7 @@ use crate::limits::Meter;
 use crate::random::RandomStream;
 use crate::value::{List, ListKind, Map, Value};
 
+mod builtins;
 mod conversion;
 pub(crate) mod dates;
 mod dicts;
@@ -91,6 +92,10 @@ pub(crate) enum Param {
     Strings,
     /// `time.Time`
     Time,
+    /// `time.Duration`
+    Duration,
+    /// `*semver.Version`
+    Version,
 }
 
 /// What functions may use beside their arguments.
@@ -226,6 +231,7 @@ fn table() -> &'static HashMap<&'static str, &'static Function> {
 
 /// The families; a name stands in one of them only (test).
 const FAMILIES: &[&[Function]] = &[
+    builtins::FUNCTIONS,
     conversion::FUNCTIONS,
     dates::FUNCTIONS,
     dicts::FUNCTIONS,
