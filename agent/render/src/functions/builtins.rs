@@ -69,12 +69,7 @@ const fn fixed(name: &'static str, params: &'static [Param], run: Run) -> Functi
     }
 }
 
-const fn more(
-    name: &'static str,
-    params: &'static [Param],
-    rest: Param,
-    run: Run,
-) -> Function {
+const fn more(name: &'static str, params: &'static [Param], rest: Param, run: Run) -> Function {
     Function {
         name,
         params,
@@ -209,7 +204,9 @@ fn basic(value: &Value) -> Option<Basic<'_>> {
 fn equals_any(name: &str, args: Args<'_>) -> Result<bool, Fault> {
     let first = args.any(0)?;
     if args.len() < 2 {
-        return Err(Fault::new(format!("{name} needs something to compare with")));
+        return Err(Fault::new(format!(
+            "{name} needs something to compare with"
+        )));
     }
     for other in args.rest(1) {
         if equals(name, first, other)? {
@@ -229,9 +226,7 @@ fn equals(name: &str, left: &Value, right: &Value) -> Result<bool, Fault> {
             (Value::Nil, Value::Nil) => Ok(true),
             (Value::Nil, _) | (_, Value::Nil) => Ok(false),
             (Value::Time(left), Value::Time(right)) => Ok(left == right),
-            (Value::Version(left), Value::Version(right)) => {
-                Ok(std::rc::Rc::ptr_eq(left, right))
-            }
+            (Value::Version(left), Value::Version(right)) => Ok(std::rc::Rc::ptr_eq(left, right)),
             (_, _) => Err(incompatible(name, left, right)
                 .hinting("lists and maps are compared with deepEqual")),
         },
@@ -247,12 +242,12 @@ fn incompatible(name: &str, left: &Value, right: &Value) -> Fault {
         type_name(right)
     ));
     match (left, right) {
-        (Value::Float(_), Value::Int(..)) | (Value::Int(..), Value::Float(_)) => {
-            fault.hinting("numbers of the context are float64; write the constant as 1.0, or use int")
+        (Value::Float(_), Value::Int(..)) | (Value::Int(..), Value::Float(_)) => fault
+            .hinting("numbers of the context are float64; write the constant as 1.0, or use int"),
+        (Value::Nil, _) | (_, Value::Nil) => {
+            fault.hinting("a missing key has no value: give one with default")
         }
-        (Value::Str(_), _) | (_, Value::Str(_)) => {
-            fault.hinting("pass the other through toString")
-        }
+        (Value::Str(_), _) | (_, Value::Str(_)) => fault.hinting("pass the other through toString"),
         (_, _) => fault,
     }
 }

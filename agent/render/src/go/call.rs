@@ -150,7 +150,12 @@ fn named(fault: Fault, function: &Function, index: usize) -> Fault {
         return fault;
     }
     Fault {
-        message: format!("argument {} of {}: {}", index + 1, function.name, fault.message),
+        message: format!(
+            "argument {} of {}: {}",
+            index + 1,
+            function.name,
+            fault.message
+        ),
         hint: fault.hint,
     }
 }

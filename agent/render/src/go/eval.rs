@@ -79,11 +79,7 @@ impl<'t> Machine<'t> {
     }
 
     /// What a chain such as `(…).a` starts from.
-    pub(super) fn start_of_chain(
-        &mut self,
-        dot: &Held,
-        inner: &'t Operand,
-    ) -> Result<Held, Fault> {
+    pub(super) fn start_of_chain(&mut self, dot: &Held, inner: &'t Operand) -> Result<Held, Fault> {
         if matches!(inner.term, Term::Nil) {
             return Err(Fault::new("nil has no fields"));
         }
@@ -149,7 +145,7 @@ impl<'t> Machine<'t> {
             Term::Nil => match param {
                 Param::Any | Param::Map | Param::List | Param::Strings | Param::Version => {
                     Ok(Value::Nil)
-                },
+                }
                 Param::Str
                 | Param::Int
                 | Param::Int64

@@ -84,7 +84,10 @@ impl<'t> Machine<'t> {
             Term::Str(constant) => {
                 let text = self.template.constants.get(constant.0);
                 let text = text.map_or("", |text| text);
-                format!("{:?}", text.get(..text.floor_char_boundary(40)).unwrap_or(text))
+                format!(
+                    "{:?}",
+                    text.get(..text.floor_char_boundary(40)).unwrap_or(text)
+                )
             }
             Term::Field(names) => format!(".{}", names.join(".")),
             Term::Variable(symbol, names) if names.is_empty() => self.name(*symbol).to_owned(),
@@ -160,8 +163,7 @@ impl<'t> Machine<'t> {
             match next {
                 None => {
                     return Some(
-                        Fault::new(format!("{shown} is not set"))
-                            .hinting(keys(&holder, map, name)),
+                        Fault::new(format!("{shown} is not set")).hinting(keys(&holder, map, name)),
                     );
                 }
                 Some(Value::Nil) => {

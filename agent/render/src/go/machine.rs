@@ -181,10 +181,10 @@ impl<'t> Machine<'t> {
     fn room(&self, bytes: usize) -> Result<(), Fault> {
         let limit = self.meter.limits().output_bytes;
         if self.out.len().saturating_add(bytes) > limit {
-            return Err(Fault::new(format!(
-                "the template writes more than {limit} bytes"
-            ))
-            .hinting("look for a loop over too many items, or repeat"));
+            return Err(
+                Fault::new(format!("the template writes more than {limit} bytes"))
+                    .hinting("look for a loop over too many items, or repeat"),
+            );
         }
         Ok(())
     }
@@ -313,10 +313,11 @@ impl<'t> Machine<'t> {
             Value::Int(count, IntKind::Uint8) => {
                 (*count, |number| Value::Int(number, IntKind::Uint8))
             }
-            Value::Int(count, IntKind::Uint64) => (
-                if *count < 0 { i64::MAX } else { *count },
-                |number| Value::Int(number, IntKind::Uint64),
-            ),
+            Value::Int(count, IntKind::Uint64) => {
+                (if *count < 0 { i64::MAX } else { *count }, |number| {
+                    Value::Int(number, IntKind::Uint64)
+                })
+            }
             Value::Duration(count) => (*count, Value::Duration),
             Value::Float(number) => {
                 return Err(Fault::new(format!(

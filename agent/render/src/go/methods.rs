@@ -73,9 +73,13 @@ const TIME: &[Function] = &[
             .map(Value::int64)
             .map_err(|_| Fault::new(".UnixNano: the year is out of range"))
     }),
-    method(".Year", OF_TIME, |args, _| part(args, |at| at.year().into())),
+    method(".Year", OF_TIME, |args, _| {
+        part(args, |at| at.year().into())
+    }),
     method(".Day", OF_TIME, |args, _| part(args, |at| at.day().into())),
-    method(".Hour", OF_TIME, |args, _| part(args, |at| at.hour().into())),
+    method(".Hour", OF_TIME, |args, _| {
+        part(args, |at| at.hour().into())
+    }),
     method(".Minute", OF_TIME, |args, _| {
         part(args, |at| at.minute().into())
     }),

@@ -5,18 +5,14 @@ use std::collections::HashMap;
 use crate::error::TemplateError;
 use crate::limits::Limits;
 
-use super::ast::{Branch, Command, Node, Operand, Pipe, Place, ROOT, Symbol, Term};
 use super::ast::{Binding, Constant};
+use super::ast::{Branch, Command, Node, Operand, Pipe, Place, ROOT, Symbol, Term};
 use super::lexer::{Keyword, Kind, Token, lex};
 use super::literal;
 use super::{Template, expression_at};
 
 /// Reads a template; the error has line and column.
-pub(super) fn parse(
-    place: &str,
-    text: &str,
-    limits: &Limits,
-) -> Result<Template, TemplateError> {
+pub(super) fn parse(place: &str, text: &str, limits: &Limits) -> Result<Template, TemplateError> {
     let mut lexed = lex(text);
     let mut parser = Parser {
         place,

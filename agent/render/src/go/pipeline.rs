@@ -104,7 +104,10 @@ impl Parser<'_> {
             match command.head.term {
                 Term::Bool(_) | Term::Dot | Term::Nil | Term::Number(_) | Term::Str(_) => {
                     return Err(self
-                        .error_at(command.head.place.at, "nothing can be piped into a constant")
+                        .error_at(
+                            command.head.place.at,
+                            "nothing can be piped into a constant",
+                        )
                         .hinting("name a function behind the |"));
                 }
                 Term::Field(_)
@@ -180,7 +183,10 @@ impl Parser<'_> {
             Term::Bool(_) | Term::Str(_) | Term::Number(_) | Term::Nil | Term::Dot => {
                 return Err(self.error_at(
                     token.at,
-                    format!("unexpected . after {}: a constant has no fields", token.text),
+                    format!(
+                        "unexpected . after {}: a constant has no fields",
+                        token.text
+                    ),
                 ));
             }
             Term::Chain(..) | Term::Pipe(_) | Term::Function(_) => {
@@ -210,17 +216,21 @@ impl Parser<'_> {
                 }
                 Term::Variable(symbol, Vec::new())
             }
-            Kind::Field => {
-                Term::Field(vec![token.text.strip_prefix('.').unwrap_or_default().into()])
-            }
+            Kind::Field => Term::Field(vec![
+                token.text.strip_prefix('.').unwrap_or_default().into(),
+            ]),
             Kind::Bool => Term::Bool(token.text == "true"),
-            Kind::CharConstant => Term::Number(literal::character(token.text).ok_or_else(|| {
-                self.error_at(token.at, format!("{} is no character", token.text))
-                    .hinting("a text stands in double quotes")
-            })?),
-            Kind::Complex => Term::Number(literal::complex(token.text).ok_or_else(|| {
-                self.error_at(token.at, format!("{} is no number", token.text))
-            })?),
+            Kind::CharConstant => {
+                Term::Number(literal::character(token.text).ok_or_else(|| {
+                    self.error_at(token.at, format!("{} is no character", token.text))
+                        .hinting("a text stands in double quotes")
+                })?)
+            }
+            Kind::Complex => {
+                Term::Number(literal::complex(token.text).ok_or_else(|| {
+                    self.error_at(token.at, format!("{} is no number", token.text))
+                })?)
+            }
             Kind::Number => Term::Number(
                 literal::number(token.text).map_err(|message| self.error_at(token.at, message))?,
             ),

@@ -26,14 +26,24 @@ const LEFT_OUT: &[(&[&str], &str)] = &[
         "templates make no keys or certificates; mount a Secret, or let cert-manager issue one",
     ),
     (
-        &["derivePassword", "bcrypt", "htpasswd", "encryptAES", "decryptAES", "randBytes"],
+        &[
+            "derivePassword",
+            "bcrypt",
+            "htpasswd",
+            "encryptAES",
+            "decryptAES",
+            "randBytes",
+        ],
         "templates make no passwords; mount a Secret",
     ),
     (
         &["include"],
         "that is Helm's: use {{ template \"name\" . }}, or define what is shared as a variable",
     ),
-    (&["tpl"], "that is Helm's: a template does not render texts as templates"),
+    (
+        &["tpl"],
+        "that is Helm's: a template does not render texts as templates",
+    ),
     (
         &["lookup"],
         "that is Helm's: templates do not read the cluster; use a variable (.vars)",
@@ -51,10 +61,7 @@ pub(super) fn function(name: &str) -> Option<String> {
 }
 
 /// The name that is most like `name`, if one is like it.
-pub(super) fn nearest<'n>(
-    name: &str,
-    names: impl IntoIterator<Item = &'n str>,
-) -> Option<&'n str> {
+pub(super) fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     // Longer words are not worth the comparison: nobody mistypes that much.
     let length = name.chars().count();
     if length > 40 {
