@@ -1,10 +1,13 @@
 //! A grant for the tests of this crate.
 
 use breakglass_protocol::ids::{ClusterName, GrantUid};
+use breakglass_protocol::kinds::auxiliary::FailurePolicy;
+use breakglass_protocol::kinds::debug_pod_template::TemplateEngine;
 use breakglass_protocol::wire::grant::{
-    Desired, Grant, GrantContext, GrantedPerson, Operations, PodOverrides, PodSource, Role, Work,
-    Workload, WorkloadKind,
+    AtEnd, Auxiliary, AuxiliaryOrder, AuxiliarySource, Desired, Grant, GrantContext, GrantedPerson,
+    Operations, PodOverrides, PodSource, Role, Work, Workload, WorkloadKind,
 };
+use breakglass_render::grant::{Pod, RenderedGrant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -125,4 +128,44 @@ pub(crate) fn holdings(now: Now) -> Holdings {
         Memory::default(),
         now,
     )
+}
+
+/// What the renderer would give for a grant without texts, with so many objects beside it.
+pub(crate) fn texts(grant: &mut Grant, resources: Vec<Value>) -> RenderedGrant {
+    RenderedGrant {
+        pod: Pod {
+            labels: [("app".to_owned(), "debug".to_owned())].into(),
+            annotations: Default::default(),
+            spec: spec_mut(grant).clone(),
+        },
+        resources,
+        overrides: None,
+        auxiliary: Vec::new(),
+    }
+}
+
+/// An auxiliary resource; what it renders to is told apart.
+pub(crate) fn auxiliary(name: &str, failure_policy: FailurePolicy) -> Auxiliary {
+    Auxiliary {
+        name: name.into(),
+        category: Some("custom".into()),
+        source: AuxiliarySource::Structured {
+            engine: TemplateEngine::Go,
+            template: json!({}),
+            place: "here".into(),
+        },
+        order: AuxiliaryOrder::BeforeWorkload,
+        at_end: AtEnd::Delete,
+        failure_policy,
+    }
+}
+
+pub(crate) fn object(api_version: &str, kind: &str, name: &str) -> Value {
+    json!({ "apiVersion": api_version, "kind": kind, "metadata": { "name": name } })
+}
+
+pub(crate) fn claim(name: &str) -> Value {
+    let mut claim = object("v1", "PersistentVolumeClaim", name);
+    claim["spec"] = json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } });
+    claim
 }

@@ -218,3 +218,71 @@ async fn s19_a_record_cannot_stand_in_for_another() {
         loaded.refused
     );
 }
+
+fn goose(name: &str) -> Value {
+    json!({ "apiVersion": "birds.example.com/v1", "kind": "Goose", "metadata": { "name": name, "namespace": NAMESPACE } })
+}
+
+#[tokio::test]
+async fn any_kind_is_found_by_asking_also_one_that_was_installed_later() {
+    let api = FakeApi::new();
+    let cluster = api.cluster();
+    let Outcome::Failed(missing) = cluster.create_first(&goose("a")).await else {
+        panic!("the cluster has no geese");
+    };
+    assert_eq!(missing.code, 404);
+    assert_eq!(
+        missing.message,
+        "the cluster has no kind Goose in birds.example.com/v1"
+    );
+    api.install("birds.example.com/v1", "Goose", "geese", true);
+    let made = created(cluster.create_first(&goose("a")).await);
+    assert!(api.get("geese", NAMESPACE, "a").is_some());
+    let asked = |api: &FakeApi| {
+        let log = api.log();
+        log.iter()
+            .filter(|line| line.ends_with("birds.example.com/v1"))
+            .count()
+    };
+    let before = asked(&api);
+    created(cluster.create_first(&goose("b")).await);
+    let record = ObjectRecord {
+        api_version: "birds.example.com/v1".into(),
+        kind: "Goose".into(),
+        namespace: Some(NAMESPACE.into()),
+        name: "a".into(),
+        uid: uid_of(&made),
+        source: "auxiliary/a[0]".into(),
+    };
+    assert_eq!(cluster.delete(&record).await, Outcome::Accepted);
+    assert_eq!(cluster.confirm_gone(&record).await, Outcome::Gone);
+    assert_eq!(asked(&api), before, "asked once");
+}
+
+#[tokio::test]
+async fn s08_custom_objects_without_a_namespace_are_not_made() {
+    let api = FakeApi::new();
+    api.install("birds.example.com/v1", "Goose", "geese", false);
+    let Outcome::Failed(refused) = api.cluster().create_first(&goose("a")).await else {
+        panic!("it would be the whole cluster's");
+    };
+    assert_eq!(refused.code, 422);
+    assert!(
+        refused.message.contains("in no namespace"),
+        "{}",
+        refused.message
+    );
+    assert!(api.all("geese").is_empty());
+}
+
+#[tokio::test]
+async fn a_seed_is_a_grants_own_and_the_agents_own() {
+    let seed = |key: u8, uid: &str| {
+        let journal = Journal::new(FakeApi::new().cluster(), "n", &JournalKey::new([key; 32]));
+        journal.seed(&breakglass_protocol::ids::GrantUid::new(uid))
+    };
+    assert_eq!(seed(1, "a"), seed(1, "a"));
+    assert_ne!(seed(1, "a"), seed(1, "b"));
+    assert_ne!(seed(1, "a"), seed(2, "a"));
+    assert_eq!(format!("{:?}", seed(1, "a")), "Seed(…)");
+}

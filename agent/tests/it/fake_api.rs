@@ -40,6 +40,8 @@ struct World {
     log: Vec<String>,
     bodies: Vec<Value>,
     faults: Vec<Fault>,
+    /// Path of a group and version → its kinds, as discovery tells them.
+    kinds: BTreeMap<String, Vec<Value>>,
     /// Writes that are still answered; after them the world changes but nobody hears of it.
     answered_writes: Option<usize>,
 }
@@ -131,6 +133,16 @@ impl FakeApi {
     /// Whether a write was done that will never be answered.
     pub(crate) fn is_silent(&self) -> bool {
         self.world.lock().unwrap().answered_writes == Some(0)
+    }
+
+    /// The cluster has this kind from now on.
+    pub(crate) fn install(&self, api_version: &str, kind: &str, plural: &str, is_namespaced: bool) {
+        let entry = json!({ "name": plural, "singularName": "", "kind": kind, "namespaced": is_namespaced, "verbs": [] });
+        let part = json!({ "name": format!("{plural}/status"), "singularName": "", "kind": kind,
+            "namespaced": is_namespaced, "verbs": [] });
+        let mut world = self.world.lock().unwrap();
+        let kinds = world.kinds.entry(format!("/apis/{api_version}"));
+        kinds.or_default().extend([entry, part]);
     }
 
     /// Sets an object as somebody else would.
@@ -237,6 +249,18 @@ impl World {
         }
         if path == "/version" {
             return object(&json!({ "gitVersion": "v1.34.4" }));
+        }
+        if path.matches('/').count() < 4 && path.starts_with("/apis/") {
+            return match self.kinds.get(path) {
+                Some(kinds) => object(
+                    &json!({ "kind": "APIResourceList", "groupVersion": "", "resources": kinds }),
+                ),
+                None => failure(
+                    404,
+                    "NotFound",
+                    "the server could not find the requested resource",
+                ),
+            };
         }
         let (asked, name) = read_path(path, query);
         let key = (asked.plural.clone(), asked.namespace.clone(), name.clone());

@@ -16,7 +16,8 @@ use breakglass_agent::telemetry::{Health, Metrics};
 use breakglass_agent::webhook::certs::{ServerNames, make_root};
 use breakglass_agent::webhook::{self, WebhookHandle, WebhookMetrics, WebhookSettings};
 use breakglass_agent_core::ceiling::Ceiling;
-use breakglass_agent_core::holdings::Holdings;
+use breakglass_agent_core::held::Held;
+use breakglass_agent_core::holdings::{Holdings, Received};
 use breakglass_agent_core::link::{Link, LinkConfig};
 use breakglass_protocol::ids::{CallId, ClusterName, GrantUid, Revision};
 use breakglass_protocol::wire::close::CloseCode;
@@ -25,7 +26,7 @@ use breakglass_protocol::wire::grant::{
     Role, Work, Workload, WorkloadKind, feature,
 };
 use breakglass_protocol::wire::hello::Welcome;
-use breakglass_protocol::wire::report::{Phase, Report};
+use breakglass_protocol::wire::report::{Phase, Readiness, Report};
 use breakglass_protocol::wire::to_agent::{
     Ask, Call, Certificate, GrantFrame, Settled, SignWebhookClient, SnapshotBegin, SnapshotEnd,
     ToAgent,
@@ -686,5 +687,134 @@ async fn d20_a_question_that_cannot_be_answered_is_declined_with_blame() {
     assert_eq!(answer.id, id);
     // The Service has no ClusterIP here, which comes first.
     assert_eq!(answer.result.unwrap_err().blame, Blame::Cluster);
+    agent.die().await;
+}
+
+/// A ConfigMap, a kind that the cluster may lack and that may be missing, and a claim: as the journal holds them once the
+/// texts of a grant are rendered.
+fn documents() -> Vec<Value> {
+    let object = |api_version: &str, kind: &str, name: &str| {
+        json!({ "apiVersion": api_version, "kind": kind, "metadata": {
+            "name": name, "namespace": NAMESPACE,
+            "labels": { "breakglass.t-caas.telekom.com/session": SESSION },
+            "annotations": { "breakglass.t-caas.telekom.com/grant": UID },
+        } })
+    };
+    let document = |name: &str, policy: &str, manifest: Value| {
+        json!({ "source": format!("auxiliary/{name}[0]"), "manifest": manifest, "beside": {
+            "origin": { "auxiliary": { "name": name } }, "failurePolicy": policy, "atEnd": "delete" } })
+    };
+    vec![
+        document("config", "fail", object("v1", "ConfigMap", "cm")),
+        document(
+            "birds",
+            "warn",
+            object("birds.example.com/v1", "Goose", "goose"),
+        ),
+        document(
+            "claim",
+            "fail",
+            object("v1", "PersistentVolumeClaim", "pvc"),
+        ),
+    ]
+}
+
+/// Writes a grant with these documents before its workload into the journal, as an agent does that dies at once.
+async fn journal_with(api: &FakeApi, session: &Grant, documents: Vec<Value>) {
+    let now = Clock::start().now();
+    let mut holdings = Holdings::restore(
+        session.cluster.clone(),
+        Ceiling::default(),
+        Vec::new(),
+        Default::default(),
+        now,
+    );
+    let journal = Journal::new(api.cluster(), AGENT, &JournalKey::new([7; 32]));
+    let received = Received {
+        grant: session.clone(),
+        remaining: Duration::from_secs(3600),
+        missing_features: Vec::new(),
+    };
+    holdings.receive(received, &journal.seed(&session.uid), now);
+    let mut held = serde_json::to_value(holdings.get(&session.uid).unwrap()).unwrap();
+    let all = held["rendered"]["documents"].as_array_mut().unwrap();
+    all.splice(0..0, documents);
+    let held: Held = serde_json::from_value(held).unwrap();
+    journal.save(journal.seal(&held).unwrap()).await.unwrap();
+}
+
+fn readiness(report: &Report, kind: &str) -> Option<Readiness> {
+    let mut resources = report.resources.iter();
+    resources.find(|resource| resource.kind == kind)?.readiness
+}
+
+#[tokio::test]
+async fn objects_beside_the_workload_are_made_watched_and_removed() {
+    let api = FakeApi::new();
+    let session = grant(SignedDuration::from_hours(1));
+    journal_with(&api, &session, documents()).await;
+    let mut agent = Agent::start(&api).await;
+    agent.snapshot(1, &[&session]).await;
+    api.until("the DaemonSet", |api| daemon_set(api).is_some())
+        .await;
+    run_controllers(&api);
+    let running = agent
+        .report("running and looked at", |report| {
+            report.phase == Phase::Running
+                && readiness(report, "PersistentVolumeClaim") == Some(Readiness::InProgress)
+        })
+        .await;
+    assert_eq!(readiness(&running, "ConfigMap"), Some(Readiness::Current));
+    let message = running.message.unwrap();
+    assert!(
+        message.contains("Warning") && message.contains("the cluster has no kind Goose"),
+        "{message}"
+    );
+    let goose = &running.resources[1];
+    assert!(goose.error.is_some() && goose.created_at.is_none());
+
+    let mut claim = api.get("persistentvolumeclaims", NAMESPACE, "pvc").unwrap();
+    claim["status"] = json!({ "phase": "Bound" });
+    api.put("persistentvolumeclaims", NAMESPACE, claim);
+    agent
+        .report("bound", |report| {
+            readiness(report, "PersistentVolumeClaim") == Some(Readiness::Current)
+        })
+        .await;
+
+    agent.grant(2, &ended(session.clone())).await;
+    let proof = agent
+        .report("the proof", |report| report.phase == Phase::Ended)
+        .await;
+    assert!(proof.cleanup.unwrap().remaining.is_empty());
+    assert!(proof.resources[0].deleted_at.is_some());
+    assert!(nothing_is_left(&api));
+    assert!(api.all("configmaps").is_empty() && api.all("persistentvolumeclaims").is_empty());
+    agent.die().await;
+}
+
+#[tokio::test]
+async fn s08_a_foreign_claim_in_the_way_fails_the_session_and_what_was_made_goes() {
+    let api = FakeApi::new();
+    let theirs = json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "pvc" } });
+    api.put("persistentvolumeclaims", NAMESPACE, theirs);
+    let session = grant(SignedDuration::from_hours(1));
+    journal_with(&api, &session, documents()).await;
+    let mut agent = Agent::start(&api).await;
+    agent.snapshot(1, &[&session]).await;
+    let report = agent
+        .report("failed", |report| report.phase == Phase::Ended)
+        .await;
+    let message = report.end.unwrap().message.unwrap();
+    assert!(
+        message.contains("auxiliary resource claim (PersistentVolumeClaim pvc) already exists"),
+        "{message}"
+    );
+    assert!(api.all("configmaps").is_empty() && daemon_set(&api).is_none());
+    assert_eq!(
+        api.all("persistentvolumeclaims").len(),
+        1,
+        "theirs is left alone"
+    );
     agent.die().await;
 }

@@ -271,3 +271,6 @@ fn search<'a>(value: &'a Value, place: &str, depth: u32, found: &mut Vec<(String
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@ use crate::observed::{
 use crate::report::report;
 use crate::sample::{self, at};
 
+mod beside;
+
 /// (kind, name) → object.
 #[derive(Clone, Debug, Default)]
 struct Cluster {
@@ -28,6 +30,8 @@ struct Cluster {
     failures: Vec<(u16, &'static str, &'static str)>,
     /// The API server performs the next create, but its answer is lost.
     answers_lost: u32,
+    /// Creates of this kind are refused so.
+    refused: Option<(&'static str, u16, &'static str, &'static str)>,
     calls: Vec<String>,
 }
 
@@ -115,8 +119,11 @@ impl Cluster {
                 object["metadata"]["deletionGracePeriodSeconds"] = json!(2);
             }
         }
+        let has_pods = self.objects.keys().any(|(kind, _)| kind == "Pod");
         self.objects.retain(|(kind, _), object| {
-            kind == "Pod" || object["metadata"].get("deletionTimestamp").is_none()
+            kind == "Pod"
+                || (kind == "PersistentVolumeClaim" && has_pods)
+                || object["metadata"].get("deletionTimestamp").is_none()
         });
     }
 
@@ -192,6 +199,11 @@ impl Cluster {
                 object["metadata"]["deletionGracePeriodSeconds"] = json!(2);
                 Outcome::Accepted
             }
+            Some(object) if kind == "PersistentVolumeClaim" => {
+                // Its finalizer holds it until no pod uses it.
+                object["metadata"]["deletionTimestamp"] = json!("2026-11-23T10:00:00Z");
+                Outcome::Accepted
+            }
             Some(_) => {
                 self.objects.remove(&key);
                 Outcome::Accepted
@@ -209,6 +221,18 @@ impl Cluster {
             });
         }
         match step {
+            Step::CreateFirst { manifest, .. }
+                if self
+                    .refused
+                    .is_some_and(|(kind, ..)| key(manifest).0 == kind) =>
+            {
+                let (_, code, reason, message) = self.refused.unwrap();
+                Outcome::Failed(ApiFailure {
+                    code,
+                    reason: reason.to_owned(),
+                    message: message.to_owned(),
+                })
+            }
             Step::CreateFirst { manifest, .. } => {
                 let outcome = match self.get(manifest) {
                     Some(found) => Outcome::Object(found.clone()),

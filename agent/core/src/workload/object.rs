@@ -74,12 +74,8 @@ fn finish(grant: &Grant, manifest: Value) -> Result<Value, String> {
 fn checked_kind(object: &Map<String, Value>) -> Result<Option<&'static Known>, String> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    let part = |part: &str| {
-        !part.is_empty()
-            && part
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-'))
-    };
+    // No more than a name: `..` would be another path at the API server.
+    let part = |part: &str| check_name(None, part).is_ok();
     let parts: Vec<&str> = api_version.split('/').collect();
     if parts.len() > 2 || !parts.iter().all(|p| part(p)) {
         return Err(format!(

@@ -1,3 +1,4 @@
+use breakglass_protocol::kinds::auxiliary::FailurePolicy;
 use breakglass_protocol::wire::grant::{ContainerOverride, PodOverrides};
 use k8s_openapi::api::core::v1::{EnvVar, SecurityContext};
 
@@ -248,4 +249,258 @@ fn s09_our_label_keys_cannot_be_overridden() {
         });
         assert!(in_template.contains(key), "{in_template}");
     }
+}
+
+/// Documents of a grant whose pod template gives these objects.
+fn with_objects(objects: Vec<Value>) -> Result<Rendered, WorkloadError> {
+    let mut grant = sample::grant(WorkloadKind::DaemonSet);
+    let texts = sample::texts(&mut grant, objects);
+    assemble(&grant, texts)
+}
+
+#[test]
+fn documents_stand_in_the_order_in_which_they_are_made() {
+    let mut grant = sample::grant(WorkloadKind::Deployment);
+    let mut texts = sample::texts(&mut grant, vec![sample::claim("a"), sample::claim("b")]);
+    let mut after = sample::auxiliary("after", FailurePolicy::Fail);
+    after.order = AuxiliaryOrder::AfterWorkload;
+    grant.auxiliary = vec![after, sample::auxiliary("before", FailurePolicy::Fail)];
+    let config = |name: &str| sample::object("v1", "ConfigMap", name);
+    texts.auxiliary = vec![Ok(vec![config("a")]), Ok(vec![config("b"), config("c")])];
+    let rendered = assemble(&grant, texts).unwrap();
+    let sources: Vec<&str> = rendered
+        .documents
+        .iter()
+        .map(|d| d.source.as_str())
+        .collect();
+    assert_eq!(
+        sources,
+        [
+            "pod-template[1]",
+            "pod-template[2]",
+            "auxiliary/before[0]",
+            "auxiliary/before[1]",
+            WORKLOAD,
+            "auxiliary/after[0]"
+        ]
+    );
+    assert_eq!(rendered.workload().unwrap().0, 4);
+}
+
+#[test]
+fn s08_objects_come_into_the_sessions_namespace_with_our_marks() {
+    let mut config = sample::object("v1", "ConfigMap", "cm");
+    config["metadata"]["labels"] = json!({ "own": "1" });
+    config["metadata"]["creationTimestamp"] = Value::Null;
+    config["status"] = Value::Null;
+    let rendered = with_objects(vec![config]).unwrap();
+    insta::assert_json_snapshot!(rendered.documents[0].manifest, @r#"
+    {
+      "apiVersion": "v1",
+      "kind": "ConfigMap",
+      "metadata": {
+        "annotations": {
+          "breakglass.t-caas.telekom.com/grant": "11111111-1111-4111-8111-111111111111",
+          "ticket": "1"
+        },
+        "labels": {
+          "app.kubernetes.io/managed-by": "breakglass",
+          "breakglass.t-caas.telekom.com/cluster": "prod-1",
+          "breakglass.t-caas.telekom.com/session": "debug-session-abc123",
+          "breakglass.t-caas.telekom.com/session-type": "debug",
+          "breakglass.t-caas.telekom.com/template": "standard-debug",
+          "own": "1",
+          "team": "sre"
+        },
+        "name": "cm",
+        "namespace": "breakglass-debug"
+      }
+    }
+    "#);
+}
+
+#[test]
+fn s08_what_is_not_a_templates_to_say_is_refused_by_document_and_field() {
+    for (pointer, value, words) in [
+        (
+            "/metadata/namespace",
+            json!("kube-system"),
+            "metadata.namespace is \"kube-system\"",
+        ),
+        (
+            "/metadata/generateName",
+            json!("a-"),
+            "metadata.generateName",
+        ),
+        (
+            "/metadata/ownerReferences",
+            json!([]),
+            "metadata.ownerReferences",
+        ),
+        ("/metadata/finalizers", json!(["a"]), "metadata.finalizers"),
+        ("/metadata/uid", json!("u"), "metadata.uid"),
+        (
+            "/metadata/resourceVersion",
+            json!("1"),
+            "metadata.resourceVersion",
+        ),
+        ("/metadata/name", json!("Not A Name"), "metadata.name"),
+        ("/metadata/name", json!(7), "put it in quotes"),
+        ("/metadata/name", json!("../x"), "metadata.name"),
+        (
+            "/metadata/labels",
+            json!({ "breakglass.t-caas.telekom.com/session": "x" }),
+            "agent's own",
+        ),
+        (
+            "/metadata/labels",
+            json!({ "app.kubernetes.io/managed-by": "x" }),
+            "agent's own",
+        ),
+        (
+            "/metadata/annotations",
+            json!({ "breakglass.t-caas.telekom.com/grant": "x" }),
+            "agent's own",
+        ),
+        ("/metadata/labels", json!({ "a": true }), "put it in quotes"),
+        ("/status", json!({ "phase": "Bound" }), "status"),
+        ("/apiVersion", json!("../v1"), "apiVersion"),
+        ("/apiVersion", json!("a/b/c"), "apiVersion"),
+        ("/kind", json!("config map"), "kind"),
+        ("/kind", json!("List"), "kind is List"),
+        ("/data", json!({ "a": 1 }), "data.a"),
+        ("/data", json!("x"), "not a ConfigMap: data"),
+    ] {
+        let mut config = sample::object("v1", "ConfigMap", "cm");
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        config.pointer_mut(parent).unwrap()[key] = value;
+        let told = with_objects(vec![config]).unwrap_err().to_string();
+        assert!(
+            told.starts_with("document 2 of the pod template (") && told.contains(words),
+            "{pointer}: {told}"
+        );
+    }
+    let mut role = sample::object("rbac.authorization.k8s.io/v1", "ClusterRole", "r");
+    assert!(
+        with_objects(vec![role.clone()]).unwrap().documents[0]
+            .namespace()
+            .is_none()
+    );
+    role["metadata"]["namespace"] = json!("breakglass-debug");
+    assert!(with_objects(vec![role]).is_err());
+    assert!(with_objects(vec![json!("text")]).is_err());
+}
+
+#[test]
+fn the_same_object_twice_is_refused_whatever_its_version() {
+    let twice = vec![
+        sample::object("example.com/v1", "Widget", "a"),
+        sample::object("example.com/v1beta1", "Widget", "a"),
+    ];
+    let told = with_objects(twice).unwrap_err().to_string();
+    assert_eq!(
+        told,
+        "document 3 of the pod template (Widget a) is the same object as document 2 of the pod template (Widget a); give it another name"
+    );
+    let workload = sample::object("apps/v1", "DaemonSet", "debug-session-abc123-ds");
+    assert!(with_objects(vec![workload]).is_err());
+    let many = (0..100)
+        .map(|n| sample::object("v1", "ConfigMap", &format!("c{n}")))
+        .collect();
+    assert!(
+        with_objects(many)
+            .unwrap_err()
+            .to_string()
+            .contains("101 objects")
+    );
+}
+
+#[test]
+fn quantities_may_be_numbers() {
+    let mut claim = sample::claim("a");
+    claim["spec"]["resources"]["requests"]["storage"] = json!(1_000_000);
+    let mut grant = sample::grant(WorkloadKind::DaemonSet);
+    sample::spec_mut(&mut grant)["containers"][0]["resources"] =
+        json!({ "limits": { "cpu": 2, "memory": "1Gi" }, "requests": { "cpu": 0.5 } });
+    let texts = sample::texts(&mut grant, vec![claim]);
+    let rendered = assemble(&grant, texts).unwrap();
+    assert_eq!(
+        rendered.documents[0].manifest["spec"]["resources"]["requests"]["storage"],
+        "1000000"
+    );
+    let resources = &rendered.pod_spec().unwrap()["containers"][0]["resources"];
+    assert_eq!(
+        resources,
+        &json!({ "limits": { "cpu": "2", "memory": "1Gi" }, "requests": { "cpu": "0.5" } })
+    );
+}
+
+#[test]
+fn a_pod_beside_the_workload_is_not_selected_by_it() {
+    let mut pod = sample::object("v1", "Pod", "helper");
+    pod["spec"] = json!({ "containers": [{ "name": "a", "image": "a" }] });
+    let rendered = with_objects(vec![pod]).unwrap();
+    let pod = &rendered.documents[0].manifest;
+    let selector = rendered.workload().unwrap().1["spec"]["selector"]["matchLabels"].clone();
+    let selects = selector
+        .as_object()
+        .unwrap()
+        .iter()
+        .all(|(key, value)| pod["metadata"]["labels"].get(key) == Some(value));
+    assert!(!selects);
+    assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
+}
+
+#[test]
+fn an_auxiliary_resource_that_gives_nothing_goes_by_its_policy_and_hostile_values_never() {
+    let place = || "here".to_owned();
+    let broken = || RenderError::Document {
+        place: place(),
+        document: "document 1".into(),
+        message: "no object".into(),
+    };
+    let hostile = || RenderError::Value {
+        place: place(),
+        message: "variable a".into(),
+    };
+    for (policy, goes_on) in [
+        (FailurePolicy::Fail, false),
+        (FailurePolicy::Warn, true),
+        (FailurePolicy::Ignore, true),
+    ] {
+        let run = |result: Result<Vec<Value>, RenderError>| {
+            let mut grant = sample::grant(WorkloadKind::DaemonSet);
+            let mut texts = sample::texts(&mut grant, Vec::new());
+            grant.auxiliary = vec![sample::auxiliary("a", policy)];
+            texts.auxiliary = vec![result];
+            assemble(&grant, texts)
+        };
+        assert_eq!(run(Err(broken())).is_ok(), goes_on);
+        assert!(run(Err(hostile())).is_err(), "S13 whatever the policy");
+        let mut elsewhere = sample::object("v1", "ConfigMap", "c");
+        elsewhere["metadata"]["namespace"] = json!("kube-system");
+        match run(Ok(vec![elsewhere])) {
+            Ok(rendered) => assert!(goes_on && !rendered.documents[0].is_wanted()),
+            Err(_) => assert!(!goes_on),
+        }
+    }
+}
+
+#[test]
+fn rendered_overrides_come_after_the_grants_own() {
+    let mut grant = sample::grant(WorkloadKind::DaemonSet);
+    let own = |host_network, host_pid| PodOverrides {
+        host_network,
+        host_pid,
+        ..PodOverrides::default()
+    };
+    sample::workload_mut(&mut grant).overrides = own(Some(true), Some(true));
+    let mut texts = sample::texts(&mut grant, Vec::new());
+    texts.overrides = Some(own(Some(false), None));
+    let rendered = assemble(&grant, texts).unwrap();
+    let spec = rendered.pod_spec().unwrap();
+    assert_eq!(
+        (&spec["hostNetwork"], &spec["hostPID"]),
+        (&json!(false), &json!(true))
+    );
 }
