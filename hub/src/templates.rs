@@ -198,6 +198,7 @@ impl Follower {
         let refusal = |message: String| TemplateRefusal {
             file: ".".to_owned(),
             line: None,
+            column: None,
             object: None,
             path: None,
             message: format!("{message}; what was loaded before stays"),
@@ -286,6 +287,7 @@ impl Follower {
                     refusals.insert(TemplateRefusal {
                         file,
                         line: None,
+                        column: None,
                         object: Some(key.to_string()),
                         path: None,
                         message: error.to_string(),

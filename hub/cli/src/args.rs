@@ -179,6 +179,12 @@ pub struct Create {
     /// A value for one of the template's variables (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub values: Vec<String>,
+    /// Take one of the template's optional auxiliary resources (repeatable; default: the template's choice)
+    #[arg(long = "aux", value_name = "NAME", conflicts_with = "no_aux")]
+    pub auxiliary: Vec<String>,
+    /// Take none of the optional auxiliary resources
+    #[arg(long)]
+    pub no_aux: bool,
     /// Wait until the session is active and its pods are ready
     #[arg(long)]
     pub wait: bool,

@@ -3,7 +3,7 @@
 //! The path of a session through this crate:
 //! 1. [`request::resolve`]: asked × template × pod template × cluster × caller → a [`session::Session`], or a
 //!    [`refusal::Refusal`] that names every violated rule. Fields that nothing acts on yet were refused before, when the
-//!    template was loaded ([`unbuilt`]).
+//!    template was loaded ([`unbuilt`]), and so were texts that do not render ([`texts`]).
 //! 2. [`ledger`] counts it against its limits; [`lifecycle`] moves it: submit, approve, join, terminate, expire ….
 //!    [`access`] says who may ask for which of these, before the state is looked at.
 //! 3. [`grant::of`] makes of an Active session what the cluster's agent needs; [`link`] is the hub's half of the
@@ -27,4 +27,5 @@ pub mod refusal;
 pub mod request;
 pub mod session;
 pub mod snapshot;
+pub mod texts;
 pub mod unbuilt;

@@ -8,16 +8,27 @@ pub mod pod_list;
 
 use breakglass_hub_core::caller::Caller;
 use breakglass_hub_core::offer::{available_clusters, requires_approval};
+use breakglass_hub_core::request::declared_variables;
 use breakglass_protocol::api::template::Template;
 use breakglass_protocol::kinds::cluster::Cluster;
+use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
+use breakglass_protocol::kinds::variables::DeployVariable;
 
-/// A template as this caller sees it, with the clusters on which they may request it now.
-fn shown(template: &DebugSessionTemplate, clusters: &[Cluster], caller: &Caller) -> Template {
+/// A template as this caller sees it, with the clusters on which they may request it now. Its variables are all that a
+/// request may give, the pod template's too, each with the groups that may set or choose what.
+fn shown(
+    template: &DebugSessionTemplate,
+    pod_template: Option<&DebugPodTemplate>,
+    clusters: &[Cluster],
+    caller: &Caller,
+) -> Template {
     let spec = &template.spec;
     let name = template.metadata.name.clone().unwrap_or_default();
     let available = available_clusters(template, clusters, caller);
     let allowed = spec.allowed.clone().unwrap_or_default();
+    let variables = declared_variables(spec, pod_template.map(|pod| &pod.spec));
+    let variables: Vec<DeployVariable> = variables.into_iter().cloned().collect();
     Template {
         display_name: spec.display_name.clone().unwrap_or_else(|| name.clone()),
         name,
@@ -35,8 +46,7 @@ fn shown(template: &DebugSessionTemplate, clusters: &[Cluster], caller: &Caller)
         requires_approval: requires_approval(spec),
         scheduling_options: spec.scheduling_options.clone(),
         namespace_constraints: spec.namespace_constraints.clone(),
-        extra_deploy_variables: Some(spec.extra_deploy_variables.clone())
-            .filter(|list| !list.is_empty()),
+        extra_deploy_variables: Some(variables).filter(|list| !list.is_empty()),
         priority: spec.priority,
         hidden: spec.hidden,
         deprecated: spec.deprecated,

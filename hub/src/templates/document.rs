@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use breakglass_hub_core::texts::{self, TextProblem};
 use breakglass_hub_core::unbuilt;
 use breakglass_protocol::kinds::{API_VERSION, Kind, ObjectMeta};
-use breakglass_protocol::manifest::{self, Manifest, ManifestError};
+use breakglass_protocol::manifest::{self, FilePlace, Manifest, ManifestError};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ pub(super) fn read(file: &str, content: &FileContent, namespace: &str) -> FileDo
         ..FileDocuments::default()
     };
     for document in &outcome.documents {
-        match judge(file, document, namespace) {
+        match judge(file, document, &outcome.documents, namespace) {
             Ok(good) => documents.documents.push(good),
             Err(refused) => documents.refused.push(refused),
         }
@@ -38,6 +39,7 @@ fn unusable(file: &str, why: &str) -> FileDocuments {
     let refusal = TemplateRefusal {
         file: file.to_owned(),
         line: None,
+        column: None,
         object: None,
         path: None,
         message: why.to_owned(),
@@ -73,6 +75,7 @@ fn refused_by_decoding(errors: &[ManifestError], namespace: &str) -> Vec<Refused
             .push(TemplateRefusal {
                 file: error.file.clone(),
                 line: error.line.map(u64::from),
+                column: None,
                 object: key.as_ref().map(ToString::to_string),
                 path: Some(error.path.clone()).filter(|path| !path.is_empty()),
                 message: error.message.clone(),
@@ -81,7 +84,14 @@ fn refused_by_decoding(errors: &[ManifestError], namespace: &str) -> Vec<Refused
     by_document.into_values().collect()
 }
 
-fn judge(file: &str, document: &manifest::Document, namespace: &str) -> Result<Document, Refused> {
+/// `neighbours` are all documents of the file: a session template's texts are judged with its pod template if that is
+/// among them. What is wrong with the pod template's text then is told by the condition `Ready`, wherever it comes from.
+fn judge(
+    file: &str,
+    document: &manifest::Document,
+    neighbours: &[manifest::Document],
+    namespace: &str,
+) -> Result<Document, Refused> {
     let manifest = &document.manifest;
     let key = key(
         manifest.kind(),
@@ -89,7 +99,7 @@ fn judge(file: &str, document: &manifest::Document, namespace: &str) -> Result<D
         manifest.name(),
         namespace,
     );
-    let problems = problems(manifest);
+    let problems = all_problems(document, neighbours);
     if problems.is_empty() {
         return Ok(Document {
             file: file.to_owned(),
@@ -103,18 +113,53 @@ fn judge(file: &str, document: &manifest::Document, namespace: &str) -> Result<D
     }
     let refusals = problems
         .into_iter()
-        .map(|(path, message)| TemplateRefusal {
+        .map(|problem| TemplateRefusal {
             file: file.to_owned(),
-            line: Some(u64::from(document.line_of(&path))),
+            line: Some(u64::from(problem.place.line)),
+            column: problem.place.column.map(u64::from),
             object: Some(key.to_string()),
-            path: Some(path),
-            message,
+            path: Some(problem.field),
+            message: problem.message,
         })
         .collect();
     Err(Refused {
         key: Some(key),
         refusals,
     })
+}
+
+/// What a hub's folder refuses in a document that decodes.
+fn all_problems(
+    document: &manifest::Document,
+    neighbours: &[manifest::Document],
+) -> Vec<TextProblem> {
+    let of_fields = problems(&document.manifest).into_iter();
+    let of_fields = of_fields.map(|(field, message)| TextProblem {
+        place: FilePlace {
+            line: document.line_of(&field),
+            column: None,
+        },
+        field,
+        message,
+    });
+    let pod_template = |name: &str| {
+        neighbours
+            .iter()
+            .find_map(|neighbour| match &neighbour.manifest {
+                Manifest::DebugPodTemplate(pod) if neighbour.manifest.name() == name => {
+                    Some(&pod.spec)
+                }
+                Manifest::DebugPodTemplate(_)
+                | Manifest::DebugSessionTemplate(_)
+                | Manifest::DebugSessionClusterBinding(_)
+                | Manifest::DebugSession(_)
+                | Manifest::DenyPolicy(_)
+                | Manifest::Cluster(_) => None,
+            })
+    };
+    of_fields
+        .chain(texts::problems(document, pod_template).own)
+        .collect()
 }
 
 /// What a hub's folder refuses in a document that is right in itself, as path and message.

@@ -173,6 +173,7 @@ fn refusal(document: &Document, path: &str, message: String) -> TemplateRefusal 
     TemplateRefusal {
         file: document.file.clone(),
         line: Some(document.line),
+        column: None,
         object: Some(document.key.to_string()),
         path: Some(path.to_owned()),
         message,

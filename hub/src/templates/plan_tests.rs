@@ -105,6 +105,7 @@ fn refused(name: Option<&str>, file: &str) -> Refused {
         refusals: vec![TemplateRefusal {
             file: file.to_owned(),
             line: Some(7),
+            column: None,
             object: key.as_ref().map(ToString::to_string),
             path: Some("spec.template".to_owned()),
             message: "is wrong".to_owned(),

@@ -11,6 +11,8 @@ pub struct TemplateRefusal {
     pub file: String,
     /// Line of the file, from 1, where it is known.
     pub line: Option<u64>,
+    /// In characters, from 1, where it is known: inside a template's text.
+    pub column: Option<u64>,
     /// The object, as `Kind name`, where the document got as far as having one.
     pub object: Option<String>,
     /// Path of the field, such as `spec.approvers`.
@@ -23,6 +25,9 @@ impl fmt::Display for TemplateRefusal {
         f.write_str(&self.file)?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
+            if let Some(column) = self.column {
+                write!(f, ":{column}")?;
+            }
         }
         if let Some(object) = &self.object {
             write!(f, ": {object}")?;

@@ -128,6 +128,16 @@ impl TestHub {
         assert_eq!(self.app.template_errors(), []);
     }
 
+    /// Puts one more file into the templates folder and has the hub look at it at once.
+    pub(crate) async fn add_templates(&self, file: &str, text: &str) {
+        let folder = self.folder.path().join("templates");
+        std::fs::write(folder.join(file), text).unwrap();
+        Follower::new(self.app.clone(), Some(folder))
+            .load()
+            .await
+            .unwrap();
+    }
+
     /// The audit log, oldest first.
     pub(crate) async fn recorded(&self) -> Vec<AuditEvent> {
         let query = AuditQuery {

@@ -13,3 +13,4 @@ mod restart;
 mod sessions;
 mod states;
 mod templates;
+mod values;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use breakglass_hub_core::texts::{self, TextProblem};
 use breakglass_hub_core::unbuilt::{self, Unbuilt};
+use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::limits::MAX_MANIFEST_BYTES;
 use breakglass_protocol::manifest::{self, Document, Manifest};
 
@@ -36,6 +38,10 @@ pub fn run(files: &[PathBuf]) -> Result<ExitCode> {
             }
         }
     }
+    for mistake in mistakes_in_texts(&documents) {
+        output::note(&mistake);
+        errors += 1;
+    }
     let warnings = warn(&documents);
     output::write_out(&format!(
         "{} documents in {} files, {errors} errors, {warnings} warnings\n",
@@ -59,6 +65,83 @@ fn read(path: &PathBuf) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|e| e.to_string())
 }
 
+/// What is wrong with the texts of the templates: each parsed, and rendered with sample values made from its variables.
+fn mistakes_in_texts(documents: &[(String, Document)]) -> Vec<String> {
+    let mut told = Vec::new();
+    for (file, document) in documents {
+        let name = document.manifest.name();
+        let problems = texts::problems(document, |pod| Some(&pod_template(documents, pod)?.2.spec));
+        told.extend(
+            problems
+                .own
+                .iter()
+                .map(|problem| tell(file, name, problem, "")),
+        );
+        let reference = reference_of(&document.manifest).unwrap_or_default();
+        if let Some((pod_file, pod, _)) = pod_template(documents, reference) {
+            let why = format!(" (with the variables of {name})");
+            told.extend(
+                problems
+                    .in_pod_template
+                    .into_iter()
+                    .map(|finding| tell(pod_file, reference, &texts::at(pod, finding), &why)),
+            );
+        }
+    }
+    told
+}
+
+/// `FILE:LINE:COLUMN: OBJECT: FIELD: MESSAGE`
+fn tell(file: &str, name: &str, problem: &TextProblem, why: &str) -> String {
+    let TextProblem {
+        field,
+        place,
+        message,
+    } = problem;
+    let column = place.column.map(|column| format!(":{column}"));
+    let column = column.unwrap_or_default();
+    format!(
+        "{file}:{}{column}: {name}: {field}: {message}{why}",
+        place.line
+    )
+}
+
+/// The pod template of this name, and where it stands.
+fn pod_template<'a>(
+    documents: &'a [(String, Document)],
+    name: &str,
+) -> Option<(&'a str, &'a Document, &'a DebugPodTemplate)> {
+    documents
+        .iter()
+        .find_map(|(file, document)| match &document.manifest {
+            Manifest::DebugPodTemplate(pod) if document.manifest.name() == name => {
+                Some((file.as_str(), document, pod.as_ref()))
+            }
+            Manifest::DebugPodTemplate(_)
+            | Manifest::DebugSessionTemplate(_)
+            | Manifest::DebugSessionClusterBinding(_)
+            | Manifest::DebugSession(_)
+            | Manifest::DenyPolicy(_)
+            | Manifest::Cluster(_) => None,
+        })
+}
+
+/// The pod template that a session template names.
+fn reference_of(manifest: &Manifest) -> Option<&str> {
+    match manifest {
+        Manifest::DebugSessionTemplate(template) => template
+            .spec
+            .pod_template_ref
+            .as_ref()
+            .map(|reference| reference.name.as_str()),
+        Manifest::DebugPodTemplate(_)
+        | Manifest::DebugSessionClusterBinding(_)
+        | Manifest::DebugSession(_)
+        | Manifest::DenyPolicy(_)
+        | Manifest::Cluster(_) => None,
+    }
+}
+
 /// What the hub would refuse, or find missing, when it loads the files; here warnings (D10, D11).
 fn warn(documents: &[(String, Document)]) -> usize {
     let mut warnings = 0;
@@ -79,19 +162,12 @@ fn warn(documents: &[(String, Document)]) -> usize {
 
 /// A reference to a pod template that none of the files defines; the hub may have it from elsewhere.
 fn dangling_of(manifest: &Manifest, documents: &[(String, Document)]) -> Option<Unbuilt> {
-    let Manifest::DebugSessionTemplate(template) = manifest else {
-        return None;
-    };
-    let reference = template.spec.pod_template_ref.as_ref()?;
-    let is_defined = documents.iter().any(|(_, document)| {
-        matches!(&document.manifest, Manifest::DebugPodTemplate(_))
-            && document.manifest.name() == reference.name
-    });
-    (!is_defined).then(|| Unbuilt {
+    let reference = reference_of(manifest)?;
+    pod_template(documents, reference).is_none().then(|| Unbuilt {
         field: "spec.podTemplateRef.name".to_owned(),
         message: format!(
             "none of these files defines the pod template {:?}; unless the hub has it from elsewhere, requests get 422",
-            reference.name
+            reference
         ),
     })
 }

@@ -59,6 +59,9 @@ async fn verb<B: serde::Serialize>(
 
 async fn create(client: &Client, format: Format, args: Create) -> Result<()> {
     let values = super::key_values("--set", &args.values)?;
+    // An empty list takes none; no list leaves the choice to the template.
+    let has_chosen = args.no_aux || !args.auxiliary.is_empty();
+    let selected = has_chosen.then_some(args.auxiliary);
     let body = CreateDebugSession {
         template_ref: args.template,
         cluster: args.cluster,
@@ -70,7 +73,7 @@ async fn create(client: &Client, format: Format, args: Create) -> Result<()> {
         reason: args.reason,
         invited_participants: (!args.invite.is_empty()).then_some(args.invite),
         selected_scheduling_option: args.scheduling_option,
-        selected_auxiliary_resources: None,
+        selected_auxiliary_resources: selected,
         extra_deploy_values: (!values.is_empty()).then(|| {
             values
                 .into_iter()

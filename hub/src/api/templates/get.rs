@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use breakglass_hub_core::offer::is_known_to;
 use breakglass_protocol::api::template::Template;
 use breakglass_protocol::kinds::cluster::Cluster;
+use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
 
 use crate::api::caller::Authenticated;
@@ -28,7 +29,16 @@ pub async fn handle(
     let (clusters, _) = typed::list_all::<Cluster>(app.store.as_ref()).await?;
     let clusters: Vec<Cluster> = clusters.into_iter().map(|found| found.object).collect();
     if is_known_to(&found.object, &caller) {
-        Ok(Json(super::shown(&found.object, &clusters, &caller)))
+        let reference = found.object.spec.pod_template_ref.as_ref();
+        let pod = match reference {
+            Some(reference) => {
+                let key = Key::cluster_scoped(ObjectKind::DebugPodTemplate, &reference.name);
+                typed::get::<DebugPodTemplate>(app.store.as_ref(), key).await?
+            }
+            None => None,
+        };
+        let pod = pod.as_ref().map(|pod| &pod.object);
+        Ok(Json(super::shown(&found.object, pod, &clusters, &caller)))
     } else {
         Err(missing())
     }

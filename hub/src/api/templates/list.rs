@@ -1,6 +1,7 @@
 //! `GET /debug-session-templates`
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,6 +9,7 @@ use axum::extract::{RawQuery, State};
 use breakglass_hub_core::offer::{Wanted, is_listed};
 use breakglass_protocol::api::template::{Template, TemplateList};
 use breakglass_protocol::kinds::cluster::Cluster;
+use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
 
 use crate::api::caller::Authenticated;
@@ -40,10 +42,19 @@ pub async fn handle(
     let (templates, _) = typed::list_all::<DebugSessionTemplate>(app.store.as_ref()).await?;
     let (clusters, _) = typed::list_all::<Cluster>(app.store.as_ref()).await?;
     let clusters: Vec<Cluster> = clusters.into_iter().map(|found| found.object).collect();
+    let (pods, _) = typed::list_all::<DebugPodTemplate>(app.store.as_ref()).await?;
+    let pods: BTreeMap<String, DebugPodTemplate> = pods
+        .into_iter()
+        .filter_map(|found| Some((found.object.metadata.name.clone()?, found.object)))
+        .collect();
     let mut templates: Vec<Template> = templates
         .iter()
         .filter(|found| is_listed(&found.object, &clusters, &caller, wanted))
-        .map(|found| super::shown(&found.object, &clusters, &caller))
+        .map(|found| {
+            let reference = found.object.spec.pod_template_ref.as_ref();
+            let pod = reference.and_then(|reference| pods.get(&reference.name));
+            super::shown(&found.object, pod, &clusters, &caller)
+        })
         .collect();
     templates.sort_by(|a, b| {
         (Reverse(a.priority.unwrap_or(0)), &a.name)

@@ -299,7 +299,7 @@ fn against_the_rules() -> Vec<Wrong> {
         reasoned(&"x".repeat(51)).constraint("reason", "has 51 characters; write at most 50"),
         ask(json!({ "extraDeployValues": { "size": "10Gi" } })).constraint(
             "extraDeployValues.size",
-            "this template declares no such variable",
+            "is no variable of this template, which has none",
         ),
         ask(json!({ "bindingRef": "team/prod" }))
             .constraint("bindingRef", "bindings are not supported yet"),
@@ -308,7 +308,7 @@ fn against_the_rules() -> Vec<Wrong> {
         ask(json!({ "selectedSchedulingOption": "sriov" }))
             .constraint("selectedSchedulingOption", "not supported yet"),
         ask(json!({ "selectedAuxiliaryResources": ["egress"] }))
-            .constraint("selectedAuxiliaryResources", "not supported yet"),
+            .constraint("selectedAuxiliaryResources[0]", "this template has none"),
         invite(json!([])).constraint("users", "name at least one person"),
         invite(json!(["bob@example.com", "system:node:n1"]))
             .constraint("users[1]", "starts with \"system:\""),
