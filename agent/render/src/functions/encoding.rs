@@ -109,6 +109,11 @@ fn base64_value(byte: u8) -> Option<u8> {
     })
 }
 
+/// The bytes of a base64 text.
+pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
+    base64(text.as_bytes()).ok()
+}
+
 /// The bytes, or the place that Go would complain about.
 fn base64(text: &[u8]) -> Result<Vec<u8>, usize> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);

@@ -102,21 +102,21 @@ pub(super) fn error_map(message: String) -> Value {
 
 fn from_json(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
     match read::read(args.str(0)?, env.meter) {
-        Ok(value) => as_map(value),
+        Ok(value) => Ok(as_map(value, "")),
         Err(NotJson::Limit(fault)) => Err(fault),
         Err(NotJson::Syntax(message)) => Ok(error_map(message)),
     }
 }
 
-/// What Go's json makes of a value for a `map[string]interface {}`.
-pub(super) fn as_map(value: Value) -> Result<Value, Fault> {
-    Ok(match (&value, json_kind(&value)) {
+/// What Go's json makes of a value for a `map[string]interface {}`; `context` stands before its error.
+pub(super) fn as_map(value: Value, context: &str) -> Value {
+    match (&value, json_kind(&value)) {
         (Value::Map(_), _) => value,
         (Value::Nil, _) => Value::map(BTreeMap::new()),
         (_, kind) => error_map(format!(
-            "json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+            "{context}json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
         )),
-    })
+    }
 }
 
 fn from_json_array(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {

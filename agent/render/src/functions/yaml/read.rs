@@ -1,0 +1,327 @@
+//! YAML read as `sigs.k8s.io/yaml` reads it into an `interface {}`: YAML 1.1's words, keys as texts, numbers as
+//! `float64`, the last of two equal keys counts, merge keys where they stand.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
+
+use super::resolve::{Plain, resolve};
+use crate::error::Fault;
+use crate::limits::Meter;
+use crate::value::Value;
+
+/// Nodes of a text after its aliases are followed (S13: a few lines can stand for billions).
+const MAX_NODES: usize = 100_000;
+
+/// Why a text is not read.
+#[derive(Debug)]
+pub(super) enum NotYaml {
+    /// The rendering is at its limits.
+    Limit(Fault),
+    /// What is wrong, for an author.
+    Syntax(String),
+}
+
+impl From<Fault> for NotYaml {
+    fn from(fault: Fault) -> Self {
+        Self::Limit(fault)
+    }
+}
+
+fn wrong(message: impl Into<String>) -> NotYaml {
+    NotYaml::Syntax(message.into())
+}
+
+/// The first document; nil if there is none.
+pub(super) fn read(text: &str, meter: &mut Meter) -> Result<Value, NotYaml> {
+    let options = granit_parser::options! {
+        bom_inside_document_as_content: true,
+        block_scalar_eof_without_line_feed: true,
+        emit_comments: false,
+    };
+    let mut reader = Reader {
+        events: Parser::new_from_str_with_options(text, options),
+        meter,
+        anchors: HashMap::new(),
+        nodes: 0,
+    };
+    loop {
+        match reader.event()? {
+            None | Some(Event::StreamEnd) => return Ok(Value::Nil),
+            Some(Event::DocumentStart(..)) => break,
+            Some(_) => {}
+        }
+    }
+    let Some(event) = reader.event()? else {
+        return Ok(Value::Nil);
+    };
+    reader.node(event, 1).map(|node| node.value)
+}
+
+struct Reader<'a, 'm> {
+    events: Parser<'a, StrInput<'a>>,
+    meter: &'m mut Meter,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+}
+
+/// A node, and how many nodes it has.
+#[derive(Clone)]
+struct Node {
+    value: Value,
+    /// What a key of this text is; `None` for what cannot be one.
+    key: Option<Rc<str>>,
+    merge: bool,
+    size: usize,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn event(&mut self) -> Result<Option<Event<'a>>, NotYaml> {
+        match self.events.next() {
+            None => Ok(None),
+            Some(Ok((event, _))) => Ok(Some(event)),
+            Some(Err(error)) => {
+                let text = error.to_string();
+                let message = text
+                    .split_once(" at ")
+                    .map_or(text.as_str(), |(message, _)| message);
+                Err(wrong(format!(
+                    "yaml: line {}: {message}",
+                    error.marker().line()
+                )))
+            }
+        }
+    }
+
+    fn must(&mut self) -> Result<Event<'a>, NotYaml> {
+        self.event()?
+            .ok_or_else(|| wrong("yaml: the text ends too early"))
+    }
+
+    fn count(&mut self, nodes: usize) -> Result<(), NotYaml> {
+        self.meter.steps(nodes)?;
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes > MAX_NODES {
+            return Err(wrong(format!(
+                "yaml: document contains excessive aliasing: more than {MAX_NODES} nodes"
+            )));
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, event: Event<'a>, depth: u32) -> Result<Node, NotYaml> {
+        self.meter.depth(depth)?;
+        self.count(1)?;
+        let (node, anchor) = match event {
+            Event::Alias(id) => {
+                let Some(node) = self.anchors.get(&id).cloned() else {
+                    return Err(wrong("yaml: anchor value contains itself"));
+                };
+                self.count(node.size)?;
+                self.meter
+                    .bytes(node.size.saturating_mul(size_of::<Value>()))?;
+                // Each its own: what is set in one must not be seen in the other.
+                let value = copy(&node.value);
+                return Ok(Node { value, ..node });
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.meter.bytes(text.len())?;
+                (scalar(&text, style, tag.as_deref())?, anchor)
+            }
+            Event::SequenceStart(_, anchor, _) => (self.list(depth)?, anchor),
+            Event::MappingStart(_, anchor, _) => (self.map(depth)?, anchor),
+            Event::DocumentEnd | Event::StreamEnd => {
+                return Ok(leaf(Value::Nil, None));
+            }
+            other => {
+                return Err(wrong(format!("yaml: unexpected {other:?}")));
+            }
+        };
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    fn list(&mut self, depth: u32) -> Result<Node, NotYaml> {
+        let (mut items, mut size) = (Vec::new(), 1_usize);
+        loop {
+            match self.must()? {
+                Event::SequenceEnd => break,
+                event => {
+                    let item = self.node(event, depth.saturating_add(1))?;
+                    self.meter.bytes(size_of::<Value>())?;
+                    size = size.saturating_add(item.size);
+                    items.push(item.value);
+                }
+            }
+        }
+        Ok(Node {
+            value: Value::list(items),
+            key: None,
+            merge: false,
+            size,
+        })
+    }
+
+    fn map(&mut self, depth: u32) -> Result<Node, NotYaml> {
+        let (mut entries, mut size) = (BTreeMap::new(), 1_usize);
+        loop {
+            let key = match self.must()? {
+                Event::MappingEnd => break,
+                event => self.node(event, depth.saturating_add(1))?,
+            };
+            let event = self.must()?;
+            let value = self.node(event, depth.saturating_add(1))?;
+            self.meter.bytes(2 * size_of::<Value>())?;
+            size = size.saturating_add(key.size).saturating_add(value.size);
+            if key.merge {
+                merge(&mut entries, &value.value)?;
+                continue;
+            }
+            let name = key.key.ok_or_else(|| match key.value {
+                Value::Nil => wrong("unsupported map key of type: null"),
+                Value::List(_) | Value::Map(_) => {
+                    wrong("yaml: invalid map key: a list or map cannot be one")
+                }
+                _ => wrong("unsupported map key"),
+            })?;
+            entries.insert(name, value.value);
+        }
+        Ok(Node {
+            value: Value::map(entries),
+            key: None,
+            merge: false,
+            size,
+        })
+    }
+}
+
+fn leaf(value: Value, key: Option<Rc<str>>) -> Node {
+    Node {
+        value,
+        key,
+        merge: false,
+        size: 1,
+    }
+}
+
+fn copy(value: &Value) -> Value {
+    match value {
+        Value::List(list) => Value::list(list.items().iter().map(copy).collect()),
+        Value::Map(map) => Value::map(
+            map.entries()
+                .iter()
+                .map(|(key, value)| (Rc::clone(key), copy(value)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+/// The entries of a map, or of several, of which the first counts most.
+fn merge(entries: &mut BTreeMap<Rc<str>, Value>, value: &Value) -> Result<(), NotYaml> {
+    match value {
+        Value::Map(map) => {
+            entries.extend(map.entries());
+            Ok(())
+        }
+        Value::List(list) => {
+            for item in list.items().iter().rev() {
+                let Value::Map(map) = item else {
+                    return Err(no_merge());
+                };
+                entries.extend(map.entries());
+            }
+            Ok(())
+        }
+        _ => Err(no_merge()),
+    }
+}
+
+fn no_merge() -> NotYaml {
+    wrong("yaml: map merge requires map or sequence of maps as the value")
+}
+
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, NotYaml> {
+    let tag = tag.map(|tag| format!("{}{}", tag.handle(), tag.suffix()));
+    let tag = tag
+        .as_deref()
+        .map(|tag| tag.strip_prefix("tag:yaml.org,2002:").unwrap_or(tag))
+        .filter(|tag| !tag.is_empty());
+    let found = match tag {
+        None if style == ScalarStyle::Plain => resolve(text),
+        None => Plain::Text,
+        Some("null" | "bool" | "int" | "float" | "timestamp") => resolve(text),
+        Some("binary") => return binary(text),
+        Some(_) => Plain::Text,
+    };
+    let (kind, value, key) = meaning(text, found);
+    let fits = match tag {
+        Some(tag @ ("null" | "bool" | "int" | "float" | "timestamp")) => {
+            kind == tag || (tag == "float" && kind == "int")
+        }
+        _ => true,
+    };
+    if !fits {
+        return Err(wrong(format!(
+            "yaml: cannot decode !!{kind} `{text}` as a !!{}",
+            tag.unwrap_or_default()
+        )));
+    }
+    if let Value::Float(number) = value
+        && !number.is_finite()
+        && key.is_some()
+    {
+        let name = match number {
+            f64::INFINITY => "+Inf",
+            f64::NEG_INFINITY => "-Inf",
+            _ => "NaN",
+        };
+        return Err(wrong(format!("json: unsupported value: {name}")));
+    }
+    Ok(Node {
+        merge: text == "<<"
+            && (tag == Some("merge") || (tag.is_none() && style == ScalarStyle::Plain)),
+        ..leaf(value, key)
+    })
+}
+
+/// Tag, value and key.
+fn meaning(text: &str, found: Plain) -> (&'static str, Value, Option<Rc<str>>) {
+    match found {
+        Plain::Null => ("null", Value::Nil, None),
+        Plain::Bool(value) => ("bool", Value::Bool(value), Some(value.to_string().into())),
+        Plain::Int(number) => (
+            "int",
+            Value::Float(number as f64),
+            Some(number.to_string().into()),
+        ),
+        Plain::Uint(number) => ("int", Value::Float(number as f64), None),
+        Plain::Float(number) => ("float", Value::Float(number), Some(short(number).into())),
+        Plain::Timestamp => ("timestamp", Value::str(text), Some(text.into())),
+        Plain::Text => ("str", Value::str(text), Some(text.into())),
+    }
+}
+
+/// A key that is a `float64`: with the digits of a `float32`, as the library does.
+fn short(number: f64) -> String {
+    let number = number as f32;
+    let scientific = format!("{number:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..21).contains(&exponent) || exponent >= 6 => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        _ => number.to_string(),
+    }
+}
+
+fn binary(text: &str) -> Result<Node, NotYaml> {
+    let bytes = crate::functions::encoding::from_base64(text)
+        .ok_or_else(|| wrong("yaml: !!binary value contains invalid base64 data"))?;
+    let text = crate::functions::encoding::lossy(&bytes);
+    Ok(leaf(Value::str(text.as_str()), Some(text.into())))
+}
