@@ -48,7 +48,7 @@ type Run = fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>;
 
 impl Function {
     /// A function with these parameters and no further ones.
-    const fn new(name: &'static str, params: &'static [Param], run: Run) -> Self {
+    pub(crate) const fn new(name: &'static str, params: &'static [Param], run: Run) -> Self {
         Self {
             name,
             params,
@@ -58,7 +58,7 @@ impl Function {
     }
 
     /// As [`Function::new`], with any number of further arguments of one type.
-    const fn with_rest(
+    pub(crate) const fn with_rest(
         name: &'static str,
         params: &'static [Param],
         rest: Param,
@@ -190,6 +190,8 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
         Value::Int(_, IntKind::Int32) => "int32",
         Value::Int(_, IntKind::Uint8) => "uint8",
         Value::Int(_, IntKind::Uint64) => "uint64",
+        Value::Int(_, IntKind::Month) => "time.Month",
+        Value::Int(_, IntKind::Weekday) => "time.Weekday",
         Value::Float(_) => "float64",
         Value::Str(_) => "string",
         Value::List(List { kind, .. }) => match kind {

@@ -1,7 +1,7 @@
 //! Go's text/template, as Go runs it: an engine of our own, because the bytes decide.
 //!
-//! A text passes `lexer` → `parser` (with `pipeline` for the inside of actions and `literal` for constants) → `ast`;
-//! `machine` walks the nodes, `eval` gives pipelines their values, `call` checks arguments and runs functions, `fields`
+//! A text passes `lexer` → `parser` (with `blocks`, `pipeline` for the inside of actions, `literal` for constants) → `ast`;
+//! `machine` walks the nodes (with `range` and `scope`), `eval` gives pipelines their values, `call` checks arguments and runs functions, `fields`
 //! follows chains such as `.a.b`, `methods` are what times, durations and versions have. The same text is parsed once
 //! and rendered often: [`Template`] is `Send` and `Sync`.
 
@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::value::Value;
 
 mod ast;
+mod blocks;
 mod call;
 mod eval;
 mod fields;
@@ -23,6 +24,8 @@ mod machine;
 mod methods;
 mod parser;
 mod pipeline;
+mod range;
+mod scope;
 mod suggest;
 
 use ast::{Node, ROOT, Term};
@@ -93,9 +96,9 @@ impl Template {
                 found.push((name.to_string(), operand.place.at));
             }
         };
-        parser::each_operand(&self.root, &mut visit);
+        ast::each_operand(&self.root, &mut visit);
         for nodes in self.defined.values() {
-            parser::each_operand(nodes, &mut visit);
+            ast::each_operand(nodes, &mut visit);
         }
         found.sort_by(|left, right| (left.1, &left.0).cmp(&(right.1, &right.0)));
         found

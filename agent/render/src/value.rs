@@ -40,6 +40,10 @@ pub enum IntKind {
     /// A byte of a text, by `index`.
     Uint8,
     Uint64,
+    /// `time.Month`: printed by its name.
+    Month,
+    /// `time.Weekday`, 0 for Sunday: printed by its name.
+    Weekday,
 }
 
 /// A list; no function changes one in place.

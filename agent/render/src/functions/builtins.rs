@@ -10,73 +10,53 @@ use crate::value::{IntKind, MapKind, Value};
 use super::{Args, Env, Function, Param, type_name};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    fixed("not", &[Param::Any], |args, _| {
+    Function::new("not", &[Param::Any], |args, _| {
         Ok(Value::Bool(!args.any(0)?.is_true()))
     }),
-    fixed("len", &[Param::Any], len),
-    more("index", &[Param::Any], Param::Any, index),
-    more("print", &[], Param::Any, |args, env| {
+    Function::new("len", &[Param::Any], len),
+    Function::with_rest("index", &[Param::Any], Param::Any, index),
+    Function::with_rest("print", &[], Param::Any, |args, env| {
         Ok(Value::str(print::print(args.rest(0), env.meter)?))
     }),
-    more("println", &[], Param::Any, |args, env| {
+    Function::with_rest("println", &[], Param::Any, |args, env| {
         Ok(Value::str(print::println(args.rest(0), env.meter)?))
     }),
-    more("printf", &[Param::Str], Param::Any, |args, env| {
+    Function::with_rest("printf", &[Param::Str], Param::Any, |args, env| {
         let text = print::sprintf(args.str(0)?, args.rest(1), env.meter)?;
         Ok(Value::str(text))
     }),
-    more("html", &[], Param::Any, html),
-    more("js", &[], Param::Any, js),
-    more("urlquery", &[], Param::Any, urlquery),
-    more("call", &[Param::Any], Param::Any, |args, _| {
+    Function::with_rest("html", &[], Param::Any, html),
+    Function::with_rest("js", &[], Param::Any, js),
+    Function::with_rest("urlquery", &[], Param::Any, urlquery),
+    Function::with_rest("call", &[Param::Any], Param::Any, |args, _| {
         Err(Fault::new(format!(
             "call: a {} is no function",
             type_name(args.any(0)?)
         ))
         .hinting("a template's values hold no functions"))
     }),
-    more("eq", &[Param::Any], Param::Any, |args, _| {
+    Function::with_rest("eq", &[Param::Any], Param::Any, |args, _| {
         Ok(Value::Bool(equals_any("eq", args)?))
     }),
-    fixed("ne", &[Param::Any, Param::Any], |args, _| {
+    Function::new("ne", &[Param::Any, Param::Any], |args, _| {
         Ok(Value::Bool(!equals_any("ne", args)?))
     }),
-    fixed("lt", &[Param::Any, Param::Any], |args, _| {
+    Function::new("lt", &[Param::Any, Param::Any], |args, _| {
         Ok(Value::Bool(order("lt", args)? == Some(Ordering::Less)))
     }),
-    fixed("le", &[Param::Any, Param::Any], |args, _| {
+    Function::new("le", &[Param::Any, Param::Any], |args, _| {
         let order = order("le", args)?;
         Ok(Value::Bool(order.is_some_and(Ordering::is_le)))
     }),
     // Go takes these for the opposite of the two above, also where NaN makes them both false.
-    fixed("gt", &[Param::Any, Param::Any], |args, _| {
+    Function::new("gt", &[Param::Any, Param::Any], |args, _| {
         let order = order("gt", args)?;
         Ok(Value::Bool(!order.is_some_and(Ordering::is_le)))
     }),
-    fixed("ge", &[Param::Any, Param::Any], |args, _| {
+    Function::new("ge", &[Param::Any, Param::Any], |args, _| {
         Ok(Value::Bool(order("ge", args)? != Some(Ordering::Less)))
     }),
 ];
-
-type Run = fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>;
-
-const fn fixed(name: &'static str, params: &'static [Param], run: Run) -> Function {
-    Function {
-        name,
-        params,
-        rest: None,
-        run,
-    }
-}
-
-const fn more(name: &'static str, params: &'static [Param], rest: Param, run: Run) -> Function {
-    Function {
-        name,
-        params,
-        rest: Some(rest),
-        run,
-    }
-}
 
 fn len(args: Args<'_>, _: &mut Env<'_>) -> Result<Value, Fault> {
     let length = match args.any(0)? {

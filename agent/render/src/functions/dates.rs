@@ -118,7 +118,7 @@ fn instant(name: &str, value: &Value, now: Timestamp) -> Result<Timestamp, Fault
         }
         Value::Nil
         | Value::Bool(_)
-        | Value::Int(_, IntKind::Uint8 | IntKind::Uint64)
+        | Value::Int(_, IntKind::Uint8 | IntKind::Uint64 | IntKind::Month | IntKind::Weekday)
         | Value::Float(_)
         | Value::Str(_)
         | Value::List(_)

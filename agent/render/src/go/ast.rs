@@ -94,3 +94,48 @@ pub(super) enum Callee {
     Or,
     Function(&'static Function),
 }
+
+/// Every pipeline below these nodes, with those in parentheses, outermost first.
+pub(super) fn each_operand<'a>(nodes: &'a [Node], visit: &mut dyn FnMut(&'a Operand)) {
+    for node in nodes {
+        match node {
+            Node::Text(..) | Node::Break | Node::Continue => {}
+            Node::Action(pipe) => pipe_operands(pipe, visit),
+            Node::Template(_, _, pipe) => {
+                if let Some(pipe) = pipe {
+                    pipe_operands(pipe, visit);
+                }
+            }
+            Node::If(branch) | Node::With(branch) | Node::Range(branch) => {
+                pipe_operands(&branch.pipe, visit);
+                each_operand(&branch.body, visit);
+                each_operand(branch.otherwise.as_deref().unwrap_or_default(), visit);
+            }
+        }
+    }
+}
+
+fn pipe_operands<'a>(pipe: &'a Pipe, visit: &mut dyn FnMut(&'a Operand)) {
+    for Command { head, args } in &pipe.commands {
+        operand(head, visit);
+        for arg in args {
+            operand(arg, visit);
+        }
+    }
+}
+
+fn operand<'a>(of: &'a Operand, visit: &mut dyn FnMut(&'a Operand)) {
+    visit(of);
+    match &of.term {
+        Term::Chain(inner, _) => operand(inner, visit),
+        Term::Pipe(pipe) => pipe_operands(pipe, visit),
+        Term::Dot
+        | Term::Nil
+        | Term::Bool(_)
+        | Term::Number(_)
+        | Term::Str(_)
+        | Term::Field(_)
+        | Term::Variable(..)
+        | Term::Function(_) => {}
+    }
+}

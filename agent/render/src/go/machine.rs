@@ -9,9 +9,9 @@ use crate::error::{Fault, Position, TemplateError};
 use crate::limits::Meter;
 use crate::print;
 use crate::random::RandomStream;
-use crate::value::{IntKind, Value};
+use crate::value::Value;
 
-use super::ast::{Binding, Branch, Node, Pipe, Place, ROOT, Symbol};
+use super::ast::{Branch, Node, Pipe, Place, ROOT, Symbol};
 use super::{Rendered, Run, Template, expression_at};
 
 /// A value on its way through the template. Go tells apart what is not there and what is there and null: only the one has
@@ -60,7 +60,7 @@ impl Held {
 
 /// How a list of nodes ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
+pub(super) enum Flow {
     Next,
     Break,
     Continue,
@@ -75,9 +75,9 @@ pub(super) struct Machine<'t> {
     pub(super) random: RandomStream,
     pub(super) regexes: HashMap<String, Rc<regex::Regex>>,
     /// Variables of all templates being run, innermost last.
-    vars: Vec<(Symbol, Held)>,
+    pub(super) vars: Vec<(Symbol, Held)>,
     /// Where those of this template start: it sees no others.
-    base: usize,
+    pub(super) base: usize,
     depth: u32,
     /// Constant texts that were used already.
     constants: Vec<Option<Rc<str>>>,
@@ -128,7 +128,7 @@ pub(super) fn render(
 }
 
 impl<'t> Machine<'t> {
-    fn nodes(&mut self, dot: &Held, nodes: &'t [Node]) -> Result<Flow, Fault> {
+    pub(super) fn nodes(&mut self, dot: &Held, nodes: &'t [Node]) -> Result<Flow, Fault> {
         for node in nodes {
             self.meter.step()?;
             let flow = match node {
@@ -243,143 +243,10 @@ impl<'t> Machine<'t> {
         Ok(flow)
     }
 
-    fn otherwise(&mut self, dot: &Held, branch: &'t Branch) -> Result<Flow, Fault> {
+    pub(super) fn otherwise(&mut self, dot: &Held, branch: &'t Branch) -> Result<Flow, Fault> {
         match &branch.otherwise {
             Some(nodes) => self.nodes(dot, nodes),
             None => Ok(Flow::Next),
-        }
-    }
-
-    fn range(&mut self, dot: &Held, branch: &'t Branch) -> Result<Flow, Fault> {
-        let outer = self.vars.len();
-        let held = self.pipeline(dot, &branch.pipe)?;
-        let mark = self.vars.len();
-        let mut any = false;
-        match held {
-            Held::Missing | Held::Null => {}
-            Held::Value(Value::List(list)) => {
-                for (place, item) in list.items().iter().enumerate() {
-                    any = true;
-                    let index = Held::Value(Value::int(place as i64));
-                    let item = Held::entry(item.clone());
-                    if self.iterate(branch, index, item, mark)? == Flow::Break {
-                        break;
-                    }
-                }
-            }
-            Held::Value(Value::Map(map)) => {
-                self.meter.steps(map.len())?;
-                for (key, value) in map.entries() {
-                    any = true;
-                    let key = Held::Value(Value::Str(key));
-                    if self.iterate(branch, key, Held::entry(value), mark)? == Flow::Break {
-                        break;
-                    }
-                }
-            }
-            Held::Value(value) => {
-                let (count, counted) = self.countable(&value, branch)?;
-                for number in 0..count {
-                    any = true;
-                    let item = Held::Value(counted(number));
-                    if self.iterate(branch, Held::Missing, item, mark)? == Flow::Break {
-                        break;
-                    }
-                }
-            }
-        }
-        let flow = if any {
-            Flow::Next
-        } else {
-            self.otherwise(dot, branch)?
-        };
-        self.vars.truncate(outer);
-        Ok(flow)
-    }
-
-    /// An integer as a range from 0, and how its items are typed.
-    fn countable(
-        &mut self,
-        value: &Value,
-        branch: &Branch,
-    ) -> Result<(i64, fn(i64) -> Value), Fault> {
-        self.here = branch.pipe.place;
-        let (count, counted): (i64, fn(i64) -> Value) = match value {
-            Value::Int(count, IntKind::Int) => (*count, Value::int),
-            Value::Int(count, IntKind::Int64) => (*count, Value::int64),
-            Value::Int(count, IntKind::Int32) => {
-                (*count, |number| Value::Int(number, IntKind::Int32))
-            }
-            Value::Int(count, IntKind::Uint8) => {
-                (*count, |number| Value::Int(number, IntKind::Uint8))
-            }
-            Value::Int(count, IntKind::Uint64) => {
-                (if *count < 0 { i64::MAX } else { *count }, |number| {
-                    Value::Int(number, IntKind::Uint64)
-                })
-            }
-            Value::Duration(count) => (*count, Value::Duration),
-            Value::Float(number) => {
-                return Err(Fault::new(format!(
-                    "range cannot iterate over the number {number}: it is a float64"
-                ))
-                .hinting("numbers of the context are float64; write range (int …)"));
-            }
-            Value::Nil
-            | Value::Bool(_)
-            | Value::Str(_)
-            | Value::List(_)
-            | Value::Map(_)
-            | Value::Time(_)
-            | Value::Version(_) => {
-                return Err(Fault::new(format!(
-                    "range cannot iterate over a {}",
-                    crate::functions::type_name(value)
-                ))
-                .hinting("range takes a list, a map or an integer"));
-            }
-        };
-        if branch.pipe.variables.len() > 1 {
-            return Err(Fault::new("a range over an integer has only one variable"));
-        }
-        Ok((count, counted))
-    }
-
-    /// The body once; tells whether to break.
-    fn iterate(
-        &mut self,
-        branch: &'t Branch,
-        index: Held,
-        item: Held,
-        mark: usize,
-    ) -> Result<Flow, Fault> {
-        self.meter.step()?;
-        let pipe = &branch.pipe;
-        match (pipe.binding, pipe.variables.as_slice()) {
-            (_, []) => {}
-            (Binding::Assign, [only]) => self.assign(*only, item.clone())?,
-            (Binding::Assign, [first, second, ..]) => {
-                self.assign(*first, index)?;
-                self.assign(*second, item.clone())?;
-            }
-            // The pipeline declared them, just below the mark.
-            (Binding::Declare, [_]) => self.set_below(mark, 1, item.clone()),
-            (Binding::Declare, [_, _, ..]) => {
-                self.set_below(mark, 1, item.clone());
-                self.set_below(mark, 2, index);
-            }
-        }
-        let flow = self.nodes(&item, &branch.body)?;
-        self.vars.truncate(mark);
-        Ok(flow)
-    }
-
-    fn set_below(&mut self, mark: usize, distance: usize, value: Held) {
-        if let Some((_, slot)) = mark
-            .checked_sub(distance)
-            .and_then(|place| self.vars.get_mut(place))
-        {
-            *slot = value;
         }
     }
 
@@ -410,49 +277,6 @@ impl<'t> Machine<'t> {
         self.vars.truncate(self.base);
         self.base = base;
         Ok(())
-    }
-
-    pub(super) fn declare(&mut self, symbol: Symbol, value: Held) -> Result<(), Fault> {
-        self.meter.bytes(size_of::<(Symbol, Held)>())?;
-        self.vars.push((symbol, value));
-        Ok(())
-    }
-
-    pub(super) fn assign(&mut self, symbol: Symbol, value: Held) -> Result<(), Fault> {
-        match self.find(symbol) {
-            Some(place) => {
-                if let Some((_, slot)) = self.vars.get_mut(place) {
-                    *slot = value;
-                }
-                Ok(())
-            }
-            None => Err(self.undefined(symbol)),
-        }
-    }
-
-    pub(super) fn variable(&self, symbol: Symbol) -> Result<&Held, Fault> {
-        self.find(symbol)
-            .and_then(|place| self.vars.get(place))
-            .map(|(_, held)| held)
-            .ok_or_else(|| self.undefined(symbol))
-    }
-
-    /// The innermost variable of this name.
-    fn find(&self, symbol: Symbol) -> Option<usize> {
-        let own = self.vars.get(self.base..).unwrap_or_default();
-        own.iter()
-            .rposition(|(name, _)| *name == symbol)
-            .map(|place| place + self.base)
-    }
-
-    fn undefined(&self, symbol: Symbol) -> Fault {
-        let name = self.name(symbol);
-        Fault::new(format!("the variable {name} is not defined"))
-            .hinting(format!("declare it first: {name} := …"))
-    }
-
-    pub(super) fn name(&self, symbol: Symbol) -> &'t str {
-        self.template.names.get(symbol.0).map_or("$", |name| name)
     }
 
     /// A constant text as a value, made once.

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
 use crate::error::Fault;
@@ -30,138 +30,149 @@ pub(super) fn find(value: &Value, name: &str) -> Option<&'static Function> {
         .find(|method| method.name.strip_prefix('.') == Some(name))
 }
 
-type Run = fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>;
-
-const fn method(name: &'static str, params: &'static [Param], run: Run) -> Function {
-    Function {
-        name,
-        params,
-        rest: None,
-        run,
-    }
-}
+/// In seconds since 1970.
+const YEAR_ONE: i64 = -62_135_596_800;
 
 const OF_TIME: &[Param] = &[Param::Time];
 const OF_TIMES: &[Param] = &[Param::Time, Param::Time];
+const OF_TIME_AND_DURATION: &[Param] = &[Param::Time, Param::Duration];
 const OF_DURATION: &[Param] = &[Param::Duration];
 const OF_VERSION: &[Param] = &[Param::Version];
 const OF_VERSIONS: &[Param] = &[Param::Version, Param::Version];
 
 const TIME: &[Function] = &[
-    method(".Format", &[Param::Time, Param::Str], |args, env| {
+    Function::new(".Format", &[Param::Time, Param::Str], |args, env| {
         let layout = args.str(1)?;
         // An element of the layout writes some thirty bytes at most.
         env.meter.bytes(layout.len().saturating_mul(16))?;
         Ok(Value::str(dates::format(time(args, 0)?, layout)))
     }),
-    method(".String", OF_TIME, |args, _| {
+    Function::new(".String", OF_TIME, |args, _| {
         Ok(Value::str(dates::time_text(time(args, 0)?)))
     }),
-    method(".Unix", OF_TIME, |args, _| {
+    Function::new(".Unix", OF_TIME, |args, _| {
         Ok(Value::int64(time(args, 0)?.at.as_second()))
     }),
-    method(".UnixMilli", OF_TIME, |args, _| {
+    Function::new(".UnixMilli", OF_TIME, |args, _| {
         Ok(Value::int64(time(args, 0)?.at.as_millisecond()))
     }),
-    method(".UnixMicro", OF_TIME, |args, _| {
+    Function::new(".UnixMicro", OF_TIME, |args, _| {
         Ok(Value::int64(time(args, 0)?.at.as_microsecond()))
     }),
-    method(".UnixNano", OF_TIME, |args, _| {
+    Function::new(".UnixNano", OF_TIME, |args, _| {
         let nanos = time(args, 0)?.at.as_nanosecond();
         // Go's own answer beyond the years 1678 to 2262 is undefined.
         i64::try_from(nanos)
             .map(Value::int64)
             .map_err(|_| Fault::new(".UnixNano: the year is out of range"))
     }),
-    method(".Year", OF_TIME, |args, _| {
+    Function::new(".Year", OF_TIME, |args, _| {
         part(args, |at| at.year().into())
     }),
-    method(".Day", OF_TIME, |args, _| part(args, |at| at.day().into())),
-    method(".Hour", OF_TIME, |args, _| {
+    Function::new(".Day", OF_TIME, |args, _| part(args, |at| at.day().into())),
+    Function::new(".Hour", OF_TIME, |args, _| {
         part(args, |at| at.hour().into())
     }),
-    method(".Minute", OF_TIME, |args, _| {
+    Function::new(".Minute", OF_TIME, |args, _| {
         part(args, |at| at.minute().into())
     }),
-    method(".Second", OF_TIME, |args, _| {
+    Function::new(".Second", OF_TIME, |args, _| {
         part(args, |at| at.second().into())
     }),
-    method(".Nanosecond", OF_TIME, |args, _| {
+    Function::new(".Nanosecond", OF_TIME, |args, _| {
         part(args, |at| at.subsec_nanosecond().into())
     }),
-    method(".YearDay", OF_TIME, |args, _| {
+    Function::new(".YearDay", OF_TIME, |args, _| {
         part(args, |at| at.day_of_year().into())
     }),
-    method(".Month", OF_TIME, |_, _| {
-        Err(Fault::new(".Month is not available here")
-            .hinting("use .Format \"January\", or .Format \"1\" for its number"))
+    Function::new(".Month", OF_TIME, |args, _| {
+        let local = local(time(args, 0)?);
+        Ok(Value::Int(local.month().into(), IntKind::Month))
     }),
-    method(".Weekday", OF_TIME, |_, _| {
-        Err(Fault::new(".Weekday is not available here").hinting("use .Format \"Monday\""))
+    Function::new(".Weekday", OF_TIME, |args, _| {
+        let day = local(time(args, 0)?).weekday().to_sunday_zero_offset();
+        Ok(Value::Int(day.into(), IntKind::Weekday))
     }),
-    method(".IsZero", OF_TIME, |args, _| {
-        let zero = Timestamp::from_second(-62_135_596_800).ok();
+    Function::new(".Location", OF_TIME, |args, _| {
+        Ok(Value::str(location(time(args, 0)?)))
+    }),
+    Function::new(".IsZero", OF_TIME, |args, _| {
+        let zero = Timestamp::from_second(YEAR_ONE).ok();
         Ok(Value::Bool(Some(time(args, 0)?.at) == zero))
     }),
-    method(".After", OF_TIMES, |args, _| order(args, Ordering::Greater)),
-    method(".Before", OF_TIMES, |args, _| order(args, Ordering::Less)),
-    method(".Equal", OF_TIMES, |args, _| order(args, Ordering::Equal)),
-    method(".Compare", OF_TIMES, |args, _| {
+    Function::new(".After", OF_TIMES, |args, _| order(args, Ordering::Greater)),
+    Function::new(".Before", OF_TIMES, |args, _| order(args, Ordering::Less)),
+    Function::new(".Equal", OF_TIMES, |args, _| order(args, Ordering::Equal)),
+    Function::new(".Compare", OF_TIMES, |args, _| {
         Ok(signum(time(args, 0)?.at.cmp(&time(args, 1)?.at)))
     }),
-    method(".Sub", OF_TIMES, |args, _| {
+    Function::new(".Sub", OF_TIMES, |args, _| {
         let between = time(args, 0)?.at.duration_since(time(args, 1)?.at);
         // As Go does, the longest duration stands for all that are longer.
         let nanos = between.as_nanos();
         let most = if nanos < 0 { i64::MIN } else { i64::MAX };
         Ok(Value::Duration(i64::try_from(nanos).unwrap_or(most)))
     }),
-    method(".Add", &[Param::Time, Param::Duration], |args, _| {
+    Function::new(".Add", OF_TIME_AND_DURATION, |args, _| {
         let of = time(args, 0)?;
         let nanos = SignedDuration::from_nanos(duration(args, 1)?);
         let at = of.at.checked_add(nanos).map_err(|_| too_far(".Add"))?;
         Ok(shown(at, of.zone.clone()))
     }),
-    method(
+    Function::new(
         ".AddDate",
         &[Param::Time, Param::Int, Param::Int, Param::Int],
         add_date,
     ),
-    method(".UTC", OF_TIME, |args, _| {
+    Function::new(".UTC", OF_TIME, |args, _| {
         Ok(shown(time(args, 0)?.at, TimeZone::UTC))
     }),
+    Function::new(".Truncate", OF_TIME_AND_DURATION, |args, _| {
+        let (of, unit) = (time(args, 0)?, duration(args, 1)?);
+        since_year_one(of, |nanos| {
+            nanos - nanos.rem_euclid(i128::from(unit.max(1)))
+        })
+    }),
+    Function::new(".Round", OF_TIME_AND_DURATION, |args, _| {
+        let (of, unit) = (time(args, 0)?, duration(args, 1)?);
+        let unit = i128::from(unit.max(1));
+        since_year_one(of, |nanos| {
+            let rest = nanos.rem_euclid(unit);
+            nanos - rest + if rest * 2 < unit { 0 } else { unit }
+        })
+    }),
     // "Local" is UTC here.
-    method(".Local", OF_TIME, |args, _| {
+    Function::new(".Local", OF_TIME, |args, _| {
         Ok(shown(time(args, 0)?.at, TimeZone::UTC))
     }),
 ];
 
 const DURATION: &[Function] = &[
-    method(".String", OF_DURATION, |args, _| {
+    Function::new(".String", OF_DURATION, |args, _| {
         Ok(Value::str(dates::duration_text(duration(args, 0)?)))
     }),
-    method(".Hours", OF_DURATION, |args, _| {
+    Function::new(".Hours", OF_DURATION, |args, _| {
         whole_and_rest(args, 3_600_000_000_000)
     }),
-    method(".Minutes", OF_DURATION, |args, _| {
+    Function::new(".Minutes", OF_DURATION, |args, _| {
         whole_and_rest(args, 60_000_000_000)
     }),
-    method(".Seconds", OF_DURATION, |args, _| {
+    Function::new(".Seconds", OF_DURATION, |args, _| {
         whole_and_rest(args, 1_000_000_000)
     }),
-    method(".Milliseconds", OF_DURATION, |args, _| {
+    Function::new(".Milliseconds", OF_DURATION, |args, _| {
         Ok(Value::int64(duration(args, 0)? / 1_000_000))
     }),
-    method(".Microseconds", OF_DURATION, |args, _| {
+    Function::new(".Microseconds", OF_DURATION, |args, _| {
         Ok(Value::int64(duration(args, 0)? / 1_000))
     }),
-    method(".Nanoseconds", OF_DURATION, |args, _| {
+    Function::new(".Nanoseconds", OF_DURATION, |args, _| {
         Ok(Value::int64(duration(args, 0)?))
     }),
-    method(".Abs", OF_DURATION, |args, _| {
+    Function::new(".Abs", OF_DURATION, |args, _| {
         Ok(Value::Duration(duration(args, 0)?.saturating_abs()))
     }),
-    method(
+    Function::new(
         ".Truncate",
         &[Param::Duration, Param::Duration],
         |args, _| {
@@ -170,7 +181,7 @@ const DURATION: &[Function] = &[
             Ok(Value::Duration(of - rest))
         },
     ),
-    method(".Round", &[Param::Duration, Param::Duration], |args, _| {
+    Function::new(".Round", &[Param::Duration, Param::Duration], |args, _| {
         Ok(Value::Duration(round(
             duration(args, 0)?,
             duration(args, 1)?,
@@ -179,43 +190,43 @@ const DURATION: &[Function] = &[
 ];
 
 const VERSION: &[Function] = &[
-    method(".Major", OF_VERSION, |args, _| {
+    Function::new(".Major", OF_VERSION, |args, _| {
         Ok(number(version(args, 0)?.major))
     }),
-    method(".Minor", OF_VERSION, |args, _| {
+    Function::new(".Minor", OF_VERSION, |args, _| {
         Ok(number(version(args, 0)?.minor))
     }),
-    method(".Patch", OF_VERSION, |args, _| {
+    Function::new(".Patch", OF_VERSION, |args, _| {
         Ok(number(version(args, 0)?.patch))
     }),
-    method(".Prerelease", OF_VERSION, |args, _| {
+    Function::new(".Prerelease", OF_VERSION, |args, _| {
         Ok(Value::str(version(args, 0)?.prerelease.as_str()))
     }),
-    method(".Metadata", OF_VERSION, |args, _| {
+    Function::new(".Metadata", OF_VERSION, |args, _| {
         Ok(Value::str(version(args, 0)?.metadata.as_str()))
     }),
-    method(".Original", OF_VERSION, |args, _| {
+    Function::new(".Original", OF_VERSION, |args, _| {
         Ok(Value::str(version(args, 0)?.original.as_str()))
     }),
-    method(".String", OF_VERSION, |args, _| {
+    Function::new(".String", OF_VERSION, |args, _| {
         Ok(Value::str(version(args, 0)?.to_string()))
     }),
-    method(".Compare", OF_VERSIONS, |args, _| {
+    Function::new(".Compare", OF_VERSIONS, |args, _| {
         Ok(signum(precedence(args)?))
     }),
-    method(".Equal", OF_VERSIONS, |args, _| {
+    Function::new(".Equal", OF_VERSIONS, |args, _| {
         Ok(Value::Bool(precedence(args)?.is_eq()))
     }),
-    method(".LessThan", OF_VERSIONS, |args, _| {
+    Function::new(".LessThan", OF_VERSIONS, |args, _| {
         Ok(Value::Bool(precedence(args)?.is_lt()))
     }),
-    method(".LessThanEqual", OF_VERSIONS, |args, _| {
+    Function::new(".LessThanEqual", OF_VERSIONS, |args, _| {
         Ok(Value::Bool(precedence(args)?.is_le()))
     }),
-    method(".GreaterThan", OF_VERSIONS, |args, _| {
+    Function::new(".GreaterThan", OF_VERSIONS, |args, _| {
         Ok(Value::Bool(precedence(args)?.is_gt()))
     }),
-    method(".GreaterThanEqual", OF_VERSIONS, |args, _| {
+    Function::new(".GreaterThanEqual", OF_VERSIONS, |args, _| {
         Ok(Value::Bool(precedence(args)?.is_ge()))
     }),
 ];
@@ -245,6 +256,25 @@ fn version<'a>(args: Args<'a>, place: usize) -> Result<&'a Rc<Version>, Fault> {
     Err(unexpected())
 }
 
+fn local(time: &Time) -> Zoned {
+    Zoned::new(time.at, time.zone.clone())
+}
+
+fn location(time: &Time) -> String {
+    if time.zone.to_fixed_offset().is_ok_and(Offset::is_zero) {
+        return String::from("UTC");
+    }
+    time.zone.iana_name().unwrap_or_default().to_owned()
+}
+
+/// The time by its nanoseconds since the year 1, which is where Go counts multiples from.
+fn since_year_one(of: &Time, change: impl Fn(i128) -> i128) -> Result<Value, Fault> {
+    let zero = i128::from(YEAR_ONE) * 1_000_000_000;
+    let nanos = change(of.at.as_nanosecond() - zero) + zero;
+    let at = Timestamp::from_nanosecond(nanos).map_err(|_| too_far("the rounded time"))?;
+    Ok(shown(at, of.zone.clone()))
+}
+
 fn shown(at: Timestamp, zone: TimeZone) -> Value {
     Value::Time(Rc::new(Time { at, zone }))
 }
@@ -264,7 +294,7 @@ fn signum(order: Ordering) -> Value {
 /// A number of the time as its zone shows it.
 fn part(args: Args<'_>, read: fn(&Zoned) -> i64) -> Result<Value, Fault> {
     let time = time(args, 0)?;
-    Ok(Value::int(read(&Zoned::new(time.at, time.zone.clone()))))
+    Ok(Value::int(read(&local(time))))
 }
 
 fn order(args: Args<'_>, wanted: Ordering) -> Result<Value, Fault> {
@@ -277,7 +307,7 @@ fn add_date(args: Args<'_>, _: &mut Env<'_>) -> Result<Value, Fault> {
     let of = time(args, 0)?;
     let fault = || too_far(".AddDate");
     let (years, months, days) = (args.int(1)?, args.int(2)?, args.int(3)?);
-    let local = Zoned::new(of.at, of.zone.clone()).datetime();
+    let local = local(of).datetime();
     let day = i64::from(local.day());
     let months = years
         .checked_mul(12)

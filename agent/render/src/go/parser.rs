@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use crate::error::TemplateError;
 use crate::limits::Limits;
 
-use super::ast::{Binding, Constant};
-use super::ast::{Branch, Command, Node, Operand, Pipe, Place, ROOT, Symbol, Term};
+use super::ast::{Constant, Node, Place, ROOT, Symbol};
+use super::blocks::Control;
 use super::lexer::{Keyword, Kind, Token, lex};
 use super::literal;
 use super::{Template, expression_at};
@@ -63,7 +63,7 @@ pub(super) struct Parser<'t> {
     limits: Limits,
     depth: u32,
     /// Loops around this place.
-    ranges: u32,
+    pub(super) ranges: u32,
     /// The variables that may be named here.
     pub(super) scope: Vec<Symbol>,
     symbols: HashMap<Box<str>, Symbol>,
@@ -74,16 +74,9 @@ pub(super) struct Parser<'t> {
 pub(super) type Parsed<T> = Result<T, TemplateError>;
 
 /// What ends a list of nodes.
-enum End {
+pub(super) enum End {
     End,
     Else,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Control {
-    If,
-    With,
-    Range,
 }
 
 impl<'t> Parser<'t> {
@@ -231,7 +224,7 @@ impl<'t> Parser<'t> {
     }
 
     /// The body of a template of its own, up to its `end`.
-    fn definition(&mut self, name: String) -> Parsed<()> {
+    pub(super) fn definition(&mut self, name: String) -> Parsed<()> {
         let start = self.action;
         let scope = std::mem::replace(&mut self.scope, vec![ROOT]);
         let ranges = std::mem::take(&mut self.ranges);
@@ -258,7 +251,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    fn template_name(&self, token: &Token<'_>, context: &str) -> Parsed<String> {
+    pub(super) fn template_name(&self, token: &Token<'_>, context: &str) -> Parsed<String> {
         match token.kind {
             Kind::String | Kind::RawString => literal::unquote(token.text).ok_or_else(|| {
                 self.error_at(token.at, format!("{} has an unknown escape", token.text))
@@ -269,7 +262,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn list(&mut self) -> Parsed<(Vec<Node>, End)> {
+    pub(super) fn list(&mut self) -> Parsed<(Vec<Node>, End)> {
         let mut nodes = Vec::new();
         let opened = self.action;
         while self.peek_past_space().kind != Kind::Eof {
@@ -328,111 +321,9 @@ impl<'t> Parser<'t> {
         };
         Ok(Item::Node(node))
     }
-
-    fn leave(&mut self, node: Node, name: &str) -> Parsed<Node> {
-        let token = self.advance_past_space();
-        if token.kind != Kind::RightDelim {
-            return Err(self.unexpected(&token, name));
-        }
-        if self.ranges == 0 {
-            return Err(self.error(format!("{name} outside of range")));
-        }
-        Ok(node)
-    }
-
-    /// `else` alone; of `else if` and `else with` the second word is left for [`Parser::control`].
-    fn else_end(&mut self) -> Parsed<Item> {
-        let token = self.peek_past_space();
-        let chained = matches!(token.kind, Kind::Keyword(Keyword::If | Keyword::With));
-        if !chained {
-            let token = self.advance_past_space();
-            if token.kind != Kind::RightDelim {
-                return Err(self.unexpected(&token, "else"));
-            }
-        }
-        Ok(Item::End(End::Else))
-    }
-
-    fn control(&mut self, control: Control) -> Parsed<Branch> {
-        self.deeper()?;
-        let opened = self.action;
-        let scope = self.scope.len();
-        let (context, chained) = match control {
-            Control::If => ("if", Some(Keyword::If)),
-            Control::With => ("with", Some(Keyword::With)),
-            Control::Range => ("range", None),
-        };
-        let pipe = self.pipeline(context, Kind::RightDelim)?;
-        let loops = u32::from(control == Control::Range);
-        self.ranges += loops;
-        let (body, end) = self.list_of(opened)?;
-        self.ranges -= loops;
-        let otherwise = match end {
-            End::End => None,
-            End::Else => Some(self.otherwise(control, chained, opened)?),
-        };
-        self.scope.truncate(scope);
-        self.shallower();
-        Ok(Branch {
-            pipe,
-            body,
-            otherwise,
-        })
-    }
-
-    /// As [`Parser::list`]; an error about a missing `end` shows the action that was opened.
-    fn list_of(&mut self, opened: usize) -> Parsed<(Vec<Node>, End)> {
-        self.action = opened;
-        self.list()
-    }
-
-    fn otherwise(
-        &mut self,
-        control: Control,
-        chained: Option<Keyword>,
-        opened: usize,
-    ) -> Parsed<Vec<Node>> {
-        if let Kind::Keyword(keyword) = self.peek().kind
-            && Some(keyword) == chained
-        {
-            self.advance();
-            let branch = self.control(control)?;
-            return Ok(vec![match control {
-                Control::With => Node::With(branch),
-                Control::If | Control::Range => Node::If(branch),
-            }]);
-        }
-        let (nodes, end) = self.list_of(opened)?;
-        match end {
-            End::End => Ok(nodes),
-            End::Else => Err(self.error("expected end: there is one else already")),
-        }
-    }
-
-    fn block(&mut self) -> Parsed<Node> {
-        let token = self.advance_past_space();
-        let place = self.place(&token);
-        let name = self.template_name(&token, "block")?;
-        let pipe = self.pipeline("block", Kind::RightDelim)?;
-        self.definition(name.clone())?;
-        Ok(Node::Template(place, name.into(), Some(pipe)))
-    }
-
-    fn template(&mut self) -> Parsed<Node> {
-        let token = self.advance_past_space();
-        let place = self.place(&token);
-        let name = self.template_name(&token, "template")?;
-        let pipe = if self.peek_past_space().kind == Kind::RightDelim {
-            self.advance();
-            None
-        } else {
-            Some(self.pipeline("template", Kind::RightDelim)?)
-        };
-        Ok(Node::Template(place, name.into(), pipe))
-    }
 }
 
-enum Item {
+pub(super) enum Item {
     Node(Node),
     End(End),
 }
@@ -450,51 +341,3 @@ fn is_empty(nodes: &[Node]) -> bool {
         | Node::Continue => false,
     })
 }
-
-/// Every pipeline below these nodes, with those in parentheses, outermost first.
-pub(super) fn each_operand<'a>(nodes: &'a [Node], visit: &mut dyn FnMut(&'a Operand)) {
-    for node in nodes {
-        match node {
-            Node::Text(..) | Node::Break | Node::Continue => {}
-            Node::Action(pipe) => pipe_operands(pipe, visit),
-            Node::Template(_, _, pipe) => {
-                if let Some(pipe) = pipe {
-                    pipe_operands(pipe, visit);
-                }
-            }
-            Node::If(branch) | Node::With(branch) | Node::Range(branch) => {
-                pipe_operands(&branch.pipe, visit);
-                each_operand(&branch.body, visit);
-                each_operand(branch.otherwise.as_deref().unwrap_or_default(), visit);
-            }
-        }
-    }
-}
-
-fn pipe_operands<'a>(pipe: &'a Pipe, visit: &mut dyn FnMut(&'a Operand)) {
-    for Command { head, args } in &pipe.commands {
-        operand(head, visit);
-        for arg in args {
-            operand(arg, visit);
-        }
-    }
-}
-
-fn operand<'a>(of: &'a Operand, visit: &mut dyn FnMut(&'a Operand)) {
-    visit(of);
-    match &of.term {
-        Term::Chain(inner, _) => operand(inner, visit),
-        Term::Pipe(pipe) => pipe_operands(pipe, visit),
-        Term::Dot
-        | Term::Nil
-        | Term::Bool(_)
-        | Term::Number(_)
-        | Term::Str(_)
-        | Term::Field(_)
-        | Term::Variable(..)
-        | Term::Function(_) => {}
-    }
-}
-
-/// How a pipeline binds, until one is seen.
-pub(super) const NO_BINDING: Binding = Binding::Declare;

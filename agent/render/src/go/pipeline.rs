@@ -5,7 +5,7 @@ use crate::functions;
 use super::ast::{Binding, Callee, Command, Operand, Pipe, Term};
 use super::lexer::{Kind, Token};
 use super::literal;
-use super::parser::{NO_BINDING, Parsed, Parser};
+use super::parser::{Parsed, Parser};
 use super::suggest;
 
 impl Parser<'_> {
@@ -15,7 +15,7 @@ impl Parser<'_> {
         let mut pipe = Pipe {
             place: self.place(&first),
             variables: Vec::new(),
-            binding: NO_BINDING,
+            binding: Binding::Declare,
             commands: Vec::new(),
         };
         while self.declaration(&mut pipe, context)? == More::Yes {}

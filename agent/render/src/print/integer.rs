@@ -15,7 +15,7 @@ pub(super) fn write(
 ) -> Result<bool, Fault> {
     let unsigned = match kind {
         IntKind::Uint8 | IntKind::Uint64 => true,
-        IntKind::Int | IntKind::Int64 | IntKind::Int32 => false,
+        IntKind::Int | IntKind::Int64 | IntKind::Int32 | IntKind::Month | IntKind::Weekday => false,
     };
     let negative = !unsigned && number < 0;
     let size = if unsigned {

@@ -1,7 +1,7 @@
 //! Writes one value with one verb and its flags.
 
 use crate::error::Fault;
-use crate::functions::type_name;
+use crate::functions::{dates, type_name};
 use crate::limits::Meter;
 use crate::value::{IntKind, List, ListKind, Map, MapKind, Value, Version};
 
@@ -142,6 +142,13 @@ impl<'m> Printer<'m> {
     }
 
     fn int(&mut self, number: i64, kind: IntKind, verb: char) -> Result<(), Fault> {
+        if let Some(name) = moment::name(number, kind)
+            && self.methods == Methods::Asked
+            && !self.spec.sharp_v
+            && self.texts(&name, verb)?
+        {
+            return Ok(());
+        }
         if integer::write(self, number, kind, verb)? {
             return Ok(());
         }
@@ -286,17 +293,16 @@ impl<'m> Printer<'m> {
             // What its fields are, Go tells with addresses of its memory.
             _ if self.methods == Methods::Ignored => Err(address(verb)),
             'v' | 's' | 'x' | 'X' | 'q' => {
-                self.texts(&moment::time(time), verb)?;
+                self.texts(&dates::time_text(time), verb)?;
                 Ok(())
             }
-            'w' => Err(address(verb)),
             _ => Err(address(verb)),
         }
     }
 
     fn duration(&mut self, nanos: i64, verb: char) -> Result<(), Fault> {
         let bare = self.methods == Methods::Ignored || self.spec.sharp_v;
-        if !bare && self.texts(&moment::duration(nanos), verb)? {
+        if !bare && self.texts(&dates::duration_text(nanos), verb)? {
             return Ok(());
         }
         if integer::write(self, nanos, IntKind::Int64, verb)? {
