@@ -129,49 +129,59 @@ impl<'a> Args<'a> {
     }
 
     pub(crate) fn str(self, place: usize) -> Result<&'a str, Fault> {
-        match self.any(place)? {
-            Value::Str(text) => Ok(text),
-            other => Err(unexpected(place, other)),
-        }
+        let value = self.any(place)?;
+        let Value::Str(text) = value else {
+            return Err(unexpected(place, value));
+        };
+        Ok(text)
     }
 
     pub(crate) fn int(self, place: usize) -> Result<i64, Fault> {
-        match self.any(place)? {
-            Value::Int(number, _) => Ok(*number),
-            other => Err(unexpected(place, other)),
-        }
+        let value = self.any(place)?;
+        let Value::Int(number, _) = value else {
+            return Err(unexpected(place, value));
+        };
+        Ok(*number)
     }
 
     pub(crate) fn float(self, place: usize) -> Result<f64, Fault> {
-        match self.any(place)? {
-            Value::Float(number) => Ok(*number),
-            other => Err(unexpected(place, other)),
-        }
+        let value = self.any(place)?;
+        let Value::Float(number) = value else {
+            return Err(unexpected(place, value));
+        };
+        Ok(*number)
     }
 
     pub(crate) fn bool(self, place: usize) -> Result<bool, Fault> {
-        match self.any(place)? {
-            Value::Bool(value) => Ok(*value),
-            other => Err(unexpected(place, other)),
-        }
+        let value = self.any(place)?;
+        let Value::Bool(is_true) = value else {
+            return Err(unexpected(place, value));
+        };
+        Ok(*is_true)
     }
 
     /// `None` is Go's nil map: reading finds nothing, writing is an error.
     pub(crate) fn map(self, place: usize) -> Result<Option<&'a Map>, Fault> {
-        match self.any(place)? {
-            Value::Map(map) => Ok(Some(map)),
-            Value::Nil => Ok(None),
-            other => Err(unexpected(place, other)),
+        let value = self.any(place)?;
+        if let Value::Map(map) = value {
+            return Ok(Some(map));
         }
+        if matches!(value, Value::Nil) {
+            return Ok(None);
+        }
+        Err(unexpected(place, value))
     }
 
     /// Nil is an empty list.
     pub(crate) fn items(self, place: usize) -> Result<&'a [Value], Fault> {
-        match self.any(place)? {
-            Value::List(list) => Ok(list.items()),
-            Value::Nil => Ok(&[]),
-            other => Err(unexpected(place, other)),
+        let value = self.any(place)?;
+        if let Value::List(list) = value {
+            return Ok(list.items());
         }
+        if matches!(value, Value::Nil) {
+            return Ok(&[]);
+        }
+        Err(unexpected(place, value))
     }
 }
 

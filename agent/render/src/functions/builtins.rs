@@ -249,9 +249,11 @@ fn printed(args: Args<'_>, env: &mut Env<'_>) -> Result<String, Fault> {
     // Go shows a missing argument here as it would alone.
     let shown: Vec<Value> = values
         .iter()
-        .map(|value| match value {
-            Value::Nil => Value::str("<no value>"),
-            value => value.clone(),
+        .map(|value| {
+            if matches!(value, Value::Nil) {
+                return Value::str("<no value>");
+            }
+            value.clone()
         })
         .collect();
     let text = print::print(&shown, env.meter)?;

@@ -14,12 +14,10 @@ impl<'t> Machine<'t> {
         let mut piped: Option<Held> = None;
         for command in &pipe.commands {
             self.meter.step()?;
-            let held = match self.command(dot, command, piped)? {
-                // Once it passed a command, null is no value.
-                Held::Null => Held::Missing,
-                held => held,
-            };
-            piped = Some(held);
+            let held = self.command(dot, command, piped)?;
+            // Once it passed a command, null is no value.
+            let is_null = matches!(held, Held::Null);
+            piped = Some(if is_null { Held::Missing } else { held });
         }
         let held = piped.unwrap_or(Held::Missing);
         for symbol in &pipe.variables {

@@ -40,6 +40,27 @@ pub(super) enum Kind {
     Keyword(Keyword),
 }
 
+impl Kind {
+    /// Whether an operand may start with it.
+    pub(super) fn starts_operand(self) -> bool {
+        matches!(
+            self,
+            Self::Bool
+                | Self::CharConstant
+                | Self::Complex
+                | Self::Dot
+                | Self::Field
+                | Self::Identifier
+                | Self::Number
+                | Self::Nil
+                | Self::RawString
+                | Self::String
+                | Self::Variable
+                | Self::LeftParen
+        )
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keyword {
     Block,

@@ -29,18 +29,18 @@ pub(super) enum Held {
 impl Held {
     /// What a pipeline or function gave.
     pub(super) fn given(value: Value) -> Self {
-        match value {
-            Value::Nil => Self::Missing,
-            value => Self::Value(value),
+        if matches!(value, Value::Nil) {
+            return Self::Missing;
         }
+        Self::Value(value)
     }
 
     /// An entry of a map or list.
     pub(super) fn entry(value: Value) -> Self {
-        match value {
-            Value::Nil => Self::Null,
-            value => Self::Value(value),
+        if matches!(value, Value::Nil) {
+            return Self::Null;
         }
+        Self::Value(value)
     }
 
     pub(super) fn into_value(self) -> Value {

@@ -149,10 +149,12 @@ impl<'t> Parser<'t> {
     }
 
     pub(super) fn unexpected(&self, token: &Token<'_>, context: &str) -> TemplateError {
-        let message = match token.kind {
-            Kind::Error => self.lex_error.clone(),
-            Kind::Eof => format!("the template ends inside the {context}"),
-            _ => format!("unexpected {:?} in the {context}", token.text),
+        let message = if token.kind == Kind::Error {
+            self.lex_error.clone()
+        } else if token.kind == Kind::Eof {
+            format!("the template ends inside the {context}")
+        } else {
+            format!("unexpected {:?} in the {context}", token.text)
         };
         self.error_at(token.at, message)
     }
@@ -252,14 +254,13 @@ impl<'t> Parser<'t> {
     }
 
     pub(super) fn template_name(&self, token: &Token<'_>, context: &str) -> Parsed<String> {
-        match token.kind {
-            Kind::String | Kind::RawString => literal::unquote(token.text).ok_or_else(|| {
-                self.error_at(token.at, format!("{} has an unknown escape", token.text))
-            }),
-            _ => Err(self
+        if !matches!(token.kind, Kind::String | Kind::RawString) {
+            return Err(self
                 .unexpected(token, context)
-                .hinting("write the template's name in quotes")),
+                .hinting("write the template's name in quotes"));
         }
+        literal::unquote(token.text)
+            .ok_or_else(|| self.error_at(token.at, format!("{} has an unknown escape", token.text)))
     }
 
     pub(super) fn list(&mut self) -> Parsed<(Vec<Node>, End)> {
@@ -280,14 +281,14 @@ impl<'t> Parser<'t> {
 
     fn text_or_action(&mut self) -> Parsed<Item> {
         let token = self.advance_past_space();
-        match token.kind {
-            Kind::Text => Ok(Item::Node(Node::Text(token.at, token.text.into()))),
-            Kind::LeftDelim => {
-                self.action = token.start;
-                self.action()
-            }
-            _ => Err(self.unexpected(&token, "template")),
+        if token.kind == Kind::Text {
+            return Ok(Item::Node(Node::Text(token.at, token.text.into())));
         }
+        if token.kind != Kind::LeftDelim {
+            return Err(self.unexpected(&token, "template"));
+        }
+        self.action = token.start;
+        self.action()
     }
 
     fn action(&mut self) -> Parsed<Item> {

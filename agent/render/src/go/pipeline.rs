@@ -2,11 +2,14 @@
 
 use crate::functions;
 
-use super::ast::{Binding, Callee, Command, Operand, Pipe, Term};
+use super::ast::{Binding, Callee, Command, Operand, Pipe, Symbol, Term};
 use super::lexer::{Kind, Token};
 use super::literal;
 use super::parser::{Parsed, Parser};
 use super::suggest;
+
+/// A name is looked up among all that are declared around it: more would make that slow.
+const MOST_VARIABLES: usize = 250;
 
 impl Parser<'_> {
     /// Up to and with `end`. `context` is what the errors call it; only a range may declare two variables.
@@ -26,27 +29,12 @@ impl Parser<'_> {
                 self.check(&pipe, context, &token)?;
                 return Ok(pipe);
             }
-            match token.kind {
-                Kind::Bool
-                | Kind::CharConstant
-                | Kind::Complex
-                | Kind::Dot
-                | Kind::Field
-                | Kind::Identifier
-                | Kind::Number
-                | Kind::Nil
-                | Kind::RawString
-                | Kind::String
-                | Kind::Variable
-                | Kind::LeftParen => {
-                    let command = self.command()?;
-                    pipe.commands.push(command);
-                }
-                _ => {
-                    self.advance();
-                    return Err(self.unexpected(&token, context));
-                }
+            if !token.kind.starts_operand() {
+                self.advance();
+                return Err(self.unexpected(&token, context));
             }
+            let command = self.command()?;
+            pipe.commands.push(command);
         }
     }
 
@@ -59,41 +47,47 @@ impl Parser<'_> {
         let mark = self.mark();
         self.advance();
         let next = self.peek_past_space();
-        match next.kind {
-            Kind::Assign | Kind::Declare => {
-                pipe.binding = if next.kind == Kind::Assign {
-                    Binding::Assign
-                } else {
-                    Binding::Declare
-                };
-                self.advance();
-                self.declare(pipe, variable.text);
-                Ok(More::No)
-            }
-            Kind::Char if next.text == "," => {
-                self.advance();
-                self.declare(pipe, variable.text);
-                if context != "range" || pipe.variables.len() >= 2 {
-                    return Err(self
-                        .error(format!("too many variables are declared in the {context}"))
-                        .hinting("only range declares two"));
-                }
-                match self.peek_past_space().kind {
-                    Kind::Variable | Kind::RightDelim | Kind::RightParen => Ok(More::Yes),
-                    _ => Err(self.error("a range can only declare variables")),
-                }
-            }
-            _ => {
-                self.back_to(mark);
-                Ok(More::No)
-            }
+        if matches!(next.kind, Kind::Assign | Kind::Declare) {
+            pipe.binding = if next.kind == Kind::Assign {
+                Binding::Assign
+            } else {
+                Binding::Declare
+            };
+            self.advance();
+            self.declare(pipe, variable.text)?;
+            return Ok(More::No);
         }
+        if next.kind != Kind::Char || next.text != "," {
+            self.back_to(mark);
+            return Ok(More::No);
+        }
+        self.advance();
+        self.declare(pipe, variable.text)?;
+        if context != "range" || pipe.variables.len() >= 2 {
+            return Err(self
+                .error(format!("too many variables are declared in the {context}"))
+                .hinting("only range declares two"));
+        }
+        let follows = self.peek_past_space().kind;
+        if matches!(
+            follows,
+            Kind::Variable | Kind::RightDelim | Kind::RightParen
+        ) {
+            return Ok(More::Yes);
+        }
+        Err(self.error("a range can only declare variables"))
     }
 
-    fn declare(&mut self, pipe: &mut Pipe, name: &str) {
+    fn declare(&mut self, pipe: &mut Pipe, name: &str) -> Parsed<()> {
+        if self.scope.len() >= MOST_VARIABLES {
+            return Err(self.error(format!(
+                "more than {MOST_VARIABLES} variables are declared in one block"
+            )));
+        }
         let symbol = self.symbol(name);
         pipe.variables.push(symbol);
         self.scope.push(symbol);
+        Ok(())
     }
 
     fn check(&self, pipe: &Pipe, context: &str, end: &Token<'_>) -> Parsed<()> {
@@ -130,19 +124,15 @@ impl Parser<'_> {
                 operands.push(operand);
             }
             let token = self.peek();
-            match token.kind {
-                Kind::Space => {
-                    self.advance();
-                }
-                Kind::RightDelim | Kind::RightParen => break,
-                Kind::Pipe => {
-                    self.advance();
-                    break;
-                }
-                _ => {
-                    self.advance();
-                    return Err(self.unexpected(&token, "action"));
-                }
+            if matches!(token.kind, Kind::RightDelim | Kind::RightParen) {
+                break;
+            }
+            self.advance();
+            if token.kind == Kind::Pipe {
+                break;
+            }
+            if token.kind != Kind::Space {
+                return Err(self.unexpected(&token, "action"));
             }
         }
         let mut operands = operands.into_iter();
@@ -197,63 +187,69 @@ impl Parser<'_> {
     }
 
     fn term(&mut self, token: &Token<'_>) -> Parsed<Option<Term>> {
+        if !token.kind.starts_operand() {
+            return Ok(None);
+        }
+        self.advance();
+        if token.kind == Kind::LeftParen {
+            self.deeper()?;
+            let pipe = self.pipeline("parenthesis", Kind::RightParen)?;
+            self.shallower();
+            return Ok(Some(Term::Pipe(Box::new(pipe))));
+        }
+        let text = token.text;
+        let wrong = |what: &str| self.error_at(token.at, format!("{text} {what}"));
         let term = match token.kind {
-            Kind::Identifier => {
-                self.advance();
-                Term::Function(self.callee(token)?)
-            }
+            Kind::Identifier => Term::Function(self.callee(token)?),
             Kind::Dot => Term::Dot,
             Kind::Nil => Term::Nil,
-            Kind::Variable => {
-                let symbol = self.symbol(token.text);
-                if !self.scope.contains(&symbol) {
-                    return Err(self
-                        .error_at(token.at, format!("the variable {} is not defined", token.text))
-                        .hinting(format!(
-                            "declare it before, with {} := …; a variable ends with the block that declares it",
-                            token.text
-                        )));
-                }
-                Term::Variable(symbol, Vec::new())
-            }
-            Kind::Field => Term::Field(vec![
-                token.text.strip_prefix('.').unwrap_or_default().into(),
-            ]),
-            Kind::Bool => Term::Bool(token.text == "true"),
-            Kind::CharConstant => {
-                Term::Number(literal::character(token.text).ok_or_else(|| {
-                    self.error_at(token.at, format!("{} is no character", token.text))
-                        .hinting("a text stands in double quotes")
-                })?)
-            }
+            Kind::Bool => Term::Bool(text == "true"),
+            Kind::Variable => Term::Variable(self.defined_variable(token)?, Vec::new()),
+            Kind::Field => Term::Field(vec![text.strip_prefix('.').unwrap_or_default().into()]),
+            Kind::CharConstant => Term::Number(literal::character(text).ok_or_else(|| {
+                wrong("is no character").hinting("a text stands in double quotes")
+            })?),
             Kind::Complex => {
-                Term::Number(literal::complex(token.text).ok_or_else(|| {
-                    self.error_at(token.at, format!("{} is no number", token.text))
-                })?)
+                Term::Number(literal::complex(text).ok_or_else(|| wrong("is no number"))?)
             }
             Kind::Number => Term::Number(
-                literal::number(token.text).map_err(|message| self.error_at(token.at, message))?,
+                literal::number(text).map_err(|message| self.error_at(token.at, message))?,
             ),
             Kind::String | Kind::RawString => {
-                let text = literal::unquote(token.text).ok_or_else(|| {
-                    self.error_at(token.at, format!("{} has an unknown escape", token.text))
-                        .hinting("write a backslash as \\\\")
+                let unquoted = literal::unquote(text).ok_or_else(|| {
+                    wrong("has an unknown escape").hinting("write a backslash as \\\\")
                 })?;
-                Term::Str(self.constant(text))
+                Term::Str(self.constant(unquoted))
             }
-            Kind::LeftParen => {
-                self.advance();
-                self.deeper()?;
-                let pipe = self.pipeline("parenthesis", Kind::RightParen)?;
-                self.shallower();
-                return Ok(Some(Term::Pipe(Box::new(pipe))));
-            }
-            _ => return Ok(None),
+            // None of these starts an operand.
+            Kind::LeftParen
+            | Kind::Error
+            | Kind::Char
+            | Kind::Assign
+            | Kind::Declare
+            | Kind::Eof
+            | Kind::LeftDelim
+            | Kind::Pipe
+            | Kind::RightDelim
+            | Kind::RightParen
+            | Kind::Space
+            | Kind::Text
+            | Kind::Keyword(_) => return Ok(None),
         };
-        if token.kind != Kind::Identifier {
-            self.advance();
-        }
         Ok(Some(term))
+    }
+
+    fn defined_variable(&mut self, token: &Token<'_>) -> Parsed<Symbol> {
+        let name = token.text;
+        let symbol = self.symbol(name);
+        if self.scope.contains(&symbol) {
+            return Ok(symbol);
+        }
+        Err(self
+            .error_at(token.at, format!("the variable {name} is not defined"))
+            .hinting(format!(
+                "declare it before, with {name} := …; a variable ends with the block that declares it"
+            )))
     }
 
     fn callee(&self, token: &Token<'_>) -> Parsed<Callee> {
