@@ -35,13 +35,22 @@ pub fn report(held: &Held, observed: &Observed, now: Now) -> Report {
     }
 }
 
-/// What is wrong with the pods, and what was left out with a warning.
+/// What is wrong with the pods, what is still tried, and what was left out with a warning.
 fn message(held: &Held, observed: &Observed) -> Option<String> {
     let pods = pods::explain(held, observed);
     if held.has_ended() {
         return pods;
     }
-    let all: Vec<String> = pods.into_iter().chain(resources::warning(held)).collect();
+    let refused = held
+        .refused
+        .as_ref()
+        .filter(|_| held.workload_record().is_some() && !held.is_complete())
+        .map(|refused| format!("Deploying is tried again: {}.", refused.message));
+    let all: Vec<String> = pods
+        .into_iter()
+        .chain(refused)
+        .chain(resources::warning(held))
+        .collect();
     (!all.is_empty()).then(|| all.join(" "))
 }
 

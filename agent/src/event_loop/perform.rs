@@ -21,6 +21,10 @@ const CALLS: usize = 24;
 /// making new ones (D1). If that takes longer, ending streams comes first.
 const WORKLOAD_FIRST: Duration = Duration::from_millis(500);
 
+/// Longest wait for a look. The end of a grant waits for what is in flight, and some kinds are answered by somebody's own
+/// server or conversion webhook: its slowness must not keep pods running.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What a job brought.
 #[derive(Debug)]
 pub(super) enum Done {
@@ -110,7 +114,19 @@ impl Performer {
                 StepResult::Outcome(cluster.create_first(manifest).await)
             }
             Step::FindOurs { manifest, .. } => StepResult::Outcome(cluster.find(manifest).await),
-            Step::Look { record, .. } => StepResult::Outcome(cluster.look(target_of(record)).await),
+            Step::Look { record, .. } => {
+                let look = cluster.look(target_of(record));
+                StepResult::Outcome(tokio::time::timeout(LOOK, look).await.unwrap_or_else(|_| {
+                    Outcome::Failed(ApiFailure {
+                        code: 0,
+                        reason: "Timeout".to_owned(),
+                        message: format!(
+                            "{} {} did not show itself in time",
+                            record.kind, record.name
+                        ),
+                    })
+                }))
+            }
             Step::Apply { manifest, uid } => {
                 StepResult::Outcome(cluster.apply(manifest, uid).await)
             }

@@ -5,7 +5,8 @@ use breakglass_protocol::labels;
 use breakglass_protocol::wire::grant::Grant;
 use serde_json::{Map, Value, json};
 
-use super::{Document, WorkloadError, own_annotations, own_labels, settle_account};
+use super::pod::settle_account;
+use super::{Document, WorkloadError, own_annotations, own_labels};
 use crate::kinds::{Known, Scope, check_name, known_kind};
 
 /// Fields of `metadata` that only the API server, a controller or somebody with another intent sets.

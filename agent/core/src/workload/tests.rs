@@ -1,5 +1,5 @@
 use breakglass_protocol::kinds::auxiliary::FailurePolicy;
-use breakglass_protocol::wire::grant::{ContainerOverride, PodOverrides};
+use breakglass_protocol::wire::grant::{ContainerOverride, PodOverrides, WorkloadKind};
 use k8s_openapi::api::core::v1::{EnvVar, SecurityContext};
 
 use super::*;

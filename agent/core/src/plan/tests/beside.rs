@@ -276,6 +276,23 @@ fn what_is_kept_is_left_and_told() {
 }
 
 #[test]
+fn an_object_after_the_workload_that_is_still_tried_is_told() {
+    let mut story = bundle(FailurePolicy::Fail, unchanged);
+    story.cluster.refused = Some(("Service", 500, "InternalError", "etcd"));
+    story.turns(8);
+    assert_eq!(story.phase(), Phase::Deploying);
+    let message = story.told().message.unwrap();
+    assert!(
+        message.contains("tried again") && message.contains("(Service own)"),
+        "{message}"
+    );
+    assert!(
+        story.calls().contains("cap "),
+        "its pods have their backstop meanwhile"
+    );
+}
+
+#[test]
 fn s09_only_the_sessions_own_services_may_select_its_pods() {
     let service = |uid: &str| ServiceFacts {
         uid: uid.into(),
@@ -314,4 +331,41 @@ fn records_of_agents_that_made_only_workloads_are_read() {
     );
     let held: Held = serde_json::from_value(record).unwrap();
     assert!(held.rendered.unwrap().documents[0].is_wanted());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any order of turns, crashes and failures: afterwards nothing is left but what is kept.
+    #[test]
+    fn any_order_of_crashes_leaves_only_what_is_kept(
+        policy in prop_oneof![Just(FailurePolicy::Fail), Just(FailurePolicy::Warn)],
+        is_kept in any::<bool>(),
+        events in prop::collection::vec(events(), 0..40),
+    ) {
+        let mut story = bundle(policy, |grant, _| {
+            if is_kept {
+                grant.auxiliary[1].at_end = AtEnd::Keep;
+            }
+        });
+        let first = story.steps();
+        story.perform(&first[0]);
+        for event in events {
+            match event {
+                Event::Turn => story.turn(),
+                Event::Controllers => story.cluster.controllers(),
+                Event::Kubelet => story.cluster.kubelet_and_collector(),
+                Event::Restart => story.restart(),
+                Event::Fail(code) => story.cluster.failures = vec![(code, "Trouble", "x")],
+                Event::LoseAnswer => story.cluster.answers_lost = 1,
+                Event::End => story.end(),
+            }
+        }
+        story.cluster.failures.clear();
+        story.end();
+        story.until_finished();
+        let left = story.left();
+        prop_assert!(left.is_empty() || (is_kept && left == ["ConfigMap cm"]), "{left:?}");
+        prop_assert_eq!(left.len(), story.told().cleanup.unwrap().kept.len());
+    }
 }
