@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::{Args, Env, Function, Param};
 use crate::error::Fault;
-use crate::value::Value;
+use crate::value::{List, Value};
 
 mod read;
 mod write;
@@ -121,6 +121,7 @@ pub(super) fn as_map(value: Value, context: &str) -> Value {
 
 fn from_json_array(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
     match read::read(args.str(0)?, env.meter) {
+        Ok(Value::Nil) => Ok(Value::List(List::nil())),
         Ok(value) => Ok(as_list(value, "")),
         Err(NotJson::Limit(fault)) => Err(fault),
         Err(NotJson::Syntax(message)) => Ok(Value::list(vec![Value::str(message)])),

@@ -66,6 +66,7 @@ impl Writer<'_> {
                 self.text(&text)
             }
             Value::Version(version) => self.text(&version_text(version)),
+            Value::List(list) if list.is_nil() => self.raw("null"),
             Value::List(list) => self.parts(b"[]", list.items().iter(), depth, |writer, item| {
                 writer.value(item, depth.saturating_add(1))
             }),

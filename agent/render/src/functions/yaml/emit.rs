@@ -70,6 +70,7 @@ impl Emitter<'_> {
             Value::Version(version) => {
                 self.text(&through_json(&version_text(version))?, Role::Other)
             }
+            Value::List(list) if list.is_nil() => self.plain("null"),
             Value::List(list) => self.list(list, place, depth),
             Value::Map(map) => self.map(map, depth),
         }
