@@ -71,7 +71,13 @@ fn argument(json: &Json) -> Value {
 
 fn typed(kind: &str, inner: &Json) -> Value {
     match kind {
-        "float" => Value::Float(inner.as_f64().expect("a number")),
+        // As a text: serde_json reads long numbers only nearly.
+        "float" => Value::Float(
+            inner
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .expect("a float"),
+        ),
         "int64" => Value::int64(inner.as_i64().expect("an integer")),
         "strings" => list(ListKind::Str, inner),
         "ints" => list(ListKind::Int, inner),
