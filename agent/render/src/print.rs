@@ -15,6 +15,8 @@ mod quote;
 
 pub(crate) use quote::is_printable;
 
+pub(crate) use float::{shortest, shortest_plain};
+
 use printer::Printer;
 
 /// Go's `%v`.

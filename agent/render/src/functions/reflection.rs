@@ -37,7 +37,7 @@ pub(super) fn kind_name(value: &Value) -> &'static str {
     match value {
         Value::Nil => "invalid",
         Value::Bool(_) => "bool",
-        Value::Int(_, IntKind::Int) => "int",
+        Value::Int(_, IntKind::Int | IntKind::Month | IntKind::Weekday) => "int",
         Value::Int(_, IntKind::Int64) | Value::Duration(_) => "int64",
         Value::Int(_, IntKind::Int32) => "int32",
         Value::Int(_, IntKind::Uint8) => "uint8",

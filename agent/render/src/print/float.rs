@@ -106,10 +106,45 @@ struct Digits {
     point: i64,
 }
 
+/// `1.5e3`: the fewest digits that are read as this number; halfway between two such texts the even digit, as in Go.
+pub(crate) fn shortest(number: f64) -> String {
+    let text = format!("{number:e}");
+    let digits = text
+        .bytes()
+        .take_while(|byte| *byte != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
+    // Only the longest texts are ever halfway.
+    if digits < 15 {
+        return text;
+    }
+    let even = format!("{number:.*e}", digits.saturating_sub(1));
+    if even.parse() == Ok(number) {
+        even
+    } else {
+        text
+    }
+}
+
+/// As [`shortest`], without an exponent.
+pub(crate) fn shortest_plain(number: f64) -> String {
+    let text = number.to_string();
+    let places = text.split_once('.').map_or(0, |(_, places)| places.len());
+    if places == 0 || text.len() < 15 {
+        return text;
+    }
+    let even = format!("{number:.places$}");
+    if even.parse() == Ok(number) {
+        even
+    } else {
+        text
+    }
+}
+
 impl Digits {
     /// As few as tell this number from any other.
     fn shortest(number: f64) -> Self {
-        Self::read(&format!("{number:e}"))
+        Self::read(&shortest(number))
     }
 
     /// One digit before the point and `precision` behind it.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::error::Fault;
 use crate::functions::dates;
 use crate::limits::Meter;
+use crate::print;
 use crate::value::{Value, Version};
 
 /// Why there is no JSON of a value.
@@ -51,6 +52,7 @@ impl Writer<'_> {
         self.meter.step()?;
         match value {
             Value::Nil => self.raw("null"),
+            Value::List(list) if list.is_nil() => self.raw("null"),
             Value::Bool(true) => self.raw("true"),
             Value::Bool(false) => self.raw("false"),
             Value::Int(number, _) | Value::Duration(number) => self.raw(&number.to_string()),
@@ -175,9 +177,9 @@ pub(crate) fn number_text(number: f64) -> Option<String> {
     }
     let absolute = number.abs();
     if absolute == 0.0 || (1e-6..1e21).contains(&absolute) {
-        return Some(number.to_string());
+        return Some(print::shortest_plain(number));
     }
-    let text = format!("{number:e}");
+    let text = print::shortest(number);
     Some(match text.split_once('e') {
         Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
         _ => text,

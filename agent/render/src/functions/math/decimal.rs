@@ -5,6 +5,7 @@ use num_bigint::{BigInt, BigUint, Sign};
 use super::super::Env;
 use super::super::conversion::to_float64;
 use crate::error::Fault;
+use crate::print;
 use crate::value::Value;
 
 /// Digits behind the point of a quotient.
@@ -50,7 +51,7 @@ impl Decimal {
                 "{float} is no number to calculate with"
             )));
         }
-        let text = shortest(float);
+        let text = print::shortest(float);
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let digits: i64 = format!("{whole}{part}").parse().unwrap_or_default();
@@ -121,22 +122,6 @@ impl Decimal {
         format!("{}e{}", self.value, self.exponent)
             .parse()
             .unwrap_or(f64::NAN)
-    }
-}
-
-/// The fewest digits that are read as this float; halves between two such texts go to the even digit, as in Go.
-fn shortest(float: f64) -> String {
-    let text = format!("{float:e}");
-    let digits = text
-        .bytes()
-        .take_while(|byte| *byte != b'e')
-        .filter(u8::is_ascii_digit)
-        .count();
-    let even = format!("{float:.*e}", digits.saturating_sub(1));
-    if even.parse() == Ok(float) {
-        even
-    } else {
-        text
     }
 }
 

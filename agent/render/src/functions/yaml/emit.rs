@@ -57,6 +57,7 @@ impl Emitter<'_> {
         self.meter.step()?;
         match value {
             Value::Nil => self.plain("null"),
+            Value::List(list) if list.is_nil() => self.plain("null"),
             Value::Bool(true) => self.plain("true"),
             Value::Bool(false) => self.plain("false"),
             Value::Int(number, _) | Value::Duration(number) => self.plain(&number.to_string()),
@@ -375,7 +376,7 @@ fn float_text(number: f64) -> Result<String, NoJson> {
     if json.parse::<i64>().is_ok() || json.parse::<u64>().is_ok() {
         return Ok(json);
     }
-    let scientific = format!("{number:e}");
+    let scientific = crate::print::shortest(number);
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-4..6).contains(&exponent) {
