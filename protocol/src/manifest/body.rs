@@ -1,6 +1,6 @@
 //! Bodies of REST requests: JSON, strictly.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{
@@ -8,7 +8,11 @@ use serde::de::{
 };
 use serde_json::{Map, Value};
 
+use crate::kinds::check::join_field;
 use crate::limits::{MAX_BODY_BYTES, MAX_DEPTH, MAX_YAML_NODES};
+
+/// Longest part of a repeated field's name that is told, in characters.
+const MAX_SHOWN: usize = 100;
 
 /// What is wrong with a body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,9 +41,18 @@ pub fn decode_json_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyErro
     if !value.is_object() {
         return Err(whole("must be a JSON object".to_owned()));
     }
-    serde_path_to_error::deserialize(value).map_err(|error| BodyError {
-        path: plain_path(error.path()),
-        message: error.inner().to_string(),
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = plain_path(error.path());
+        let message = error.inner().to_string();
+        // The path of a field that is not there is that of its object; only the message names it.
+        let missing = message.strip_prefix("missing field `");
+        match missing.and_then(|rest| rest.strip_suffix('`')) {
+            Some(field) => BodyError {
+                path: join_field(&path, field),
+                message: "is required".to_owned(),
+            },
+            None => BodyError { path, message },
+        }
     })
 }
 
@@ -59,16 +72,23 @@ fn plain_path(path: &serde_path_to_error::Path) -> String {
 
 fn read(bytes: &[u8]) -> Result<Value, BodyError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
+    let repeated = RefCell::new(None);
     let mut track = serde_path_to_error::Track::new();
     let seed = Strict {
         depth: 0,
         nodes: &Cell::new(0),
+        repeated: &repeated,
     };
     let value = seed.deserialize(serde_path_to_error::Deserializer::new(
         &mut json, &mut track,
     ));
     let value = value.map_err(|error| {
-        if error.is_data() {
+        if let Some(field) = repeated.take() {
+            BodyError {
+                path: join_field(&plain_path(&track.path()), &field),
+                message: "is given twice".to_owned(),
+            }
+        } else if error.is_data() {
             BodyError {
                 path: plain_path(&track.path()),
                 message: without_place(&error.to_string()),
@@ -95,6 +115,8 @@ fn without_place(message: &str) -> String {
 struct Strict<'a> {
     depth: usize,
     nodes: &'a Cell<usize>,
+    /// The field that was given twice: the path of the error is that of its object.
+    repeated: &'a RefCell<Option<String>>,
 }
 
 impl Strict<'_> {
@@ -176,9 +198,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
         while let Some(key) = map.next_key::<String>()? {
             let value = map.next_value_seed(inner)?;
             if fields.contains_key(&key) {
-                return Err(de::Error::custom(format_args!(
-                    "the field {key:?} is given twice"
-                )));
+                *self.repeated.borrow_mut() = Some(key.chars().take(MAX_SHOWN).collect());
+                return Err(de::Error::custom("a field is given twice"));
             }
             fields.insert(key, value);
         }
@@ -216,10 +237,7 @@ mod tests {
                 r#"{"users": []} {}"#,
                 "is not one JSON value: trailing characters at line 1 column 15",
             ),
-            (
-                r#"{"users": [], "users": []}"#,
-                "the field \"users\" is given twice",
-            ),
+            (r#"{"users": [], "users": []}"#, "users: is given twice"),
             (
                 r#"{"users": [], "user": "x"}"#,
                 "user: unknown field `user`, expected `users` or `role`",
@@ -232,7 +250,7 @@ mod tests {
                 r#"{"users": [], "role": "owner"}"#,
                 "role: unknown variant `owner`, expected `viewer` or `participant`",
             ),
-            ("{}", "missing field `users`"),
+            ("{}", "users: is required"),
         ] {
             assert_eq!(error::<Invite>(body), expected, "{body}");
         }
@@ -240,7 +258,7 @@ mod tests {
             error::<CreateDebugSession>(
                 r#"{"templateRef": "a", "cluster": "b", "extraDeployValues": {"x": {"y": 1, "y": 2}}}"#
             ),
-            "extraDeployValues.x: the field \"y\" is given twice"
+            "extraDeployValues.x.y: is given twice"
         );
     }
 

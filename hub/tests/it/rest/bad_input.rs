@@ -132,13 +132,13 @@ fn unreadable() -> Vec<Wrong> {
         create(r#"{"templateRef": "quick-debug", "cluster": "west", "colour": "blue"}"#)
             .malformed("colour", "unknown field `colour`"),
         create(r#"{"templateRef": "quick-debug", "cluster": "west", "cluster": "east-1"}"#)
-            .malformed("", "the field \"cluster\" is given twice"),
+            .malformed("cluster", "is given twice"),
         create(r#"{"templateRef": 7, "cluster": "west"}"#).malformed("templateRef", "expected a string"),
         create(r#"{"templateRef": null, "cluster": "west"}"#).malformed("templateRef", "expected a string"),
         create(r#"{"templateRef": "quick-debug", "cluster": "west", "invitedParticipants": ["bob@example.com", 3]}"#)
             .malformed("invitedParticipants[1]", "expected a string"),
-        create(r#"{"cluster": "west"}"#).malformed("", "missing field `templateRef`"),
-        create(r#"{"templateRef": "quick-debug"}"#).malformed("", "missing field `cluster`"),
+        create(r#"{"cluster": "west"}"#).malformed("templateRef", "is required"),
+        create(r#"{"templateRef": "quick-debug"}"#).malformed("cluster", "is required"),
         Wrong::new(Method::POST, "/debug-sessions", b"{\"templateRef\": \"\xff\"}".to_vec())
             .malformed("", "is not JSON: invalid unicode"),
         Wrong { status: 413, code: "tooLarge", says: "longer than 1048576 bytes", ..create(&large) },
@@ -146,7 +146,7 @@ fn unreadable() -> Vec<Wrong> {
         post("/debug-sessions/{session}/join", r#"{"role": "owner"}"#)
             .malformed("role", "expected `viewer` or `participant`"),
         post("/debug-sessions/{session}/invite", "").malformed("", "is not JSON: EOF"),
-        post("/debug-sessions/{session}/invite", "{}").malformed("", "missing field `users`"),
+        post("/debug-sessions/{session}/invite", "{}").malformed("users", "is required"),
         post("/debug-sessions/{session}/terminate", r#"{"force": true}"#).malformed("force", "unknown field `force`"),
         post("/debug-sessions/{session}/approve", r#"{"reason": ["yes"]}"#)
             .by(TestHub::carol)
