@@ -39,11 +39,12 @@ pub fn available_clusters<'a>(
 }
 
 /// Whether the loader found that nobody can use the template (condition `Ready` is False): a request would be refused.
+/// A file that was broken by an edit leaves its last good version in use.
 fn is_unfit(template: &DebugSessionTemplate) -> bool {
     let conditions = template.status.iter().flat_map(|status| &status.conditions);
     conditions
         .filter(|condition| condition.type_ == "Ready")
-        .any(|condition| condition.status == "False")
+        .any(|condition| condition.status == "False" && condition.reason != "BrokenEdit")
 }
 
 /// Whether the template has approvers at all; some requests may still be approved by themselves.

@@ -49,6 +49,7 @@ pub(super) fn cleanup(from: &Cleanup) -> kind::Cleanup {
         streams_cut: None,
         removed: from.removed.iter().map(removed).collect(),
         remaining: from.remaining.iter().map(remaining).collect(),
+        kept: from.kept.iter().map(deployed).collect(),
     }
 }
 

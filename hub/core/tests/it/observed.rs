@@ -70,7 +70,10 @@ fn proof(seconds: u64) -> Option<Cleanup> {
             at: at(seconds + 1).wall,
         }],
         remaining: vec![],
-        kept: vec![],
+        kept: vec![ObjectRecord {
+            kind: "ConfigMap".into(),
+            ..object()
+        }],
     })
 }
 
@@ -92,6 +95,14 @@ fn stored_proof(seconds: u64) -> Option<kind::Cleanup> {
             removed_at: MicroTime(at(seconds + 1).wall),
         }],
         remaining: vec![],
+        kept: vec![kind::DeployedResource {
+            api_version: "apps/v1".into(),
+            kind: "ConfigMap".into(),
+            namespace: Some("breakglass-debug".into()),
+            name: "debug-session-abc123-ds".into(),
+            uid: Some("uid-of-ds".into()),
+            source: Some("workload".into()),
+        }],
     })
 }
 

@@ -91,3 +91,18 @@ fn a_template_with_approvers_says_so() {
     assert!(requires_approval(&of(json!({})).spec));
     assert!(!requires_approval(&of(json!({"approvers": null})).spec));
 }
+
+#[test]
+fn d22_a_template_that_is_not_ready_is_not_available_unless_its_last_good_version_is_in_use() {
+    let clusters = clusters();
+    let with = |reason: &str| {
+        let mut template = of(json!({}));
+        template.status = serde_json::from_value(json!({"conditions": [{
+            "type": "Ready", "status": "False", "reason": reason, "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }]}))
+        .unwrap();
+        available_clusters(&template, &clusters, &alice()).len()
+    };
+    assert_eq!((with("NotUsable"), with("BrokenEdit")), (0, 2));
+}

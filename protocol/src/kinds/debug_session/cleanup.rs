@@ -5,6 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::deployed::DeployedResource;
+
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -56,6 +58,9 @@ pub struct Cleanup {
     pub removed: Vec<RemovedObject>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remaining: Vec<RemainingObject>,
+    /// What stays, as its template says (`deleteAfter: false`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<DeployedResource>,
 }
 
 /// An object confirmed gone.
