@@ -71,9 +71,10 @@ fn dict(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
             [key] => (key, Value::str("")),
             _ => continue,
         };
-        let key = match key {
-            Value::Str(key) => Rc::clone(key),
-            other => print::to_text(other, env.meter)?.into(),
+        let key = if let Value::Str(key) = key {
+            Rc::clone(key)
+        } else {
+            print::to_text(key, env.meter)?.into()
         };
         out.insert(key, value);
     }
@@ -95,9 +96,10 @@ fn set(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
         );
     };
     charge(1, env.meter)?;
-    let key = match args.any(1)? {
-        Value::Str(key) => Rc::clone(key),
-        _ => args.str(1)?.into(),
+    let key = if let Value::Str(key) = args.any(1)? {
+        Rc::clone(key)
+    } else {
+        args.str(1)?.into()
     };
     map.insert(key, args.any(2)?.clone());
     args.any(0).cloned()

@@ -40,11 +40,12 @@ fn ternary(args: Args<'_>, _: &mut Env<'_>) -> Result<Value, Fault> {
 
 /// `required MESSAGE V`: an error on nil and "" (ours, as Helm has it).
 fn required(args: Args<'_>, _: &mut Env<'_>) -> Result<Value, Fault> {
-    match args.any(1)? {
-        Value::Nil => Err(Fault::new(args.str(0)?)),
-        Value::Str(text) if text.is_empty() => Err(Fault::new(args.str(0)?)),
-        value => Ok(value.clone()),
+    let value = args.any(1)?;
+    let is_blank = matches!(value, Value::Str(text) if text.is_empty());
+    if is_blank || matches!(value, Value::Nil) {
+        return Err(Fault::new(args.str(0)?));
     }
+    Ok(value.clone())
 }
 
 #[cfg(test)]

@@ -49,15 +49,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// The argument at `place`, for a function that does `what` with a list.
 fn given<'a>(args: Args<'a>, place: usize, what: &str) -> Result<&'a List, Fault> {
-    match args.any(place)? {
-        Value::List(list) => Ok(list),
-        Value::Nil => Err(Fault::new(format!("cannot {what} nil, a list is needed"))
-            .hinting("give the empty list where there is none: `default (list) VALUE`")),
-        other => Err(Fault::new(format!(
-            "cannot {what} a {}, a list is needed",
-            kind_name(other)
-        ))),
+    let value = args.any(place)?;
+    if let Value::List(list) = value {
+        return Ok(list);
     }
+    let fault = Fault::new(format!(
+        "cannot {what} a value of the kind {}, a list is needed",
+        kind_name(value)
+    ));
+    Err(fault.hinting("give the empty list where there is none: `default (list) VALUE`"))
 }
 
 /// To be asked before a list of so many entries is made.

@@ -41,10 +41,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(folded(first, args.rest(1), i64::min))
     }),
     Function::with_rest("maxf", &[Any], Any, |args, _| {
-        Ok(extreme(args, rounding::larger)?)
+        extreme(args, rounding::larger)
     }),
     Function::with_rest("minf", &[Any], Any, |args, _| {
-        Ok(extreme(args, rounding::smaller)?)
+        extreme(args, rounding::smaller)
     }),
     Function::new("floor", &[Any], |args, _| {
         Ok(Value::Float(to_float64(args.any(0)?).floor()))

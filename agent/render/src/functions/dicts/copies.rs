@@ -8,11 +8,12 @@ use crate::value::{List, Map, Value, Version};
 
 /// An error on nil. A version becomes 0.0.0: Go's copy cannot see into it.
 pub(super) fn deep_copy(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
-    match args.any(0)? {
-        Value::Nil => Err(Fault::new("deepCopy cannot copy nil")
-            .hinting("make a dict first: `default (dict) VALUE`")),
-        value => copied(value, env.meter, 0),
+    let value = args.any(0)?;
+    if matches!(value, Value::Nil) {
+        return Err(Fault::new("deepCopy cannot copy nil")
+            .hinting("make a dict first: `default (dict) VALUE`"));
     }
+    copied(value, env.meter, 0)
 }
 
 fn copied(value: &Value, meter: &mut Meter, depth: u32) -> Result<Value, Fault> {

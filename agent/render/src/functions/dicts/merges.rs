@@ -106,7 +106,7 @@ fn merge_into(
         }
         let has_old = old.as_ref().is_some_and(|old| old.is_true());
         let are_dicts = matches!((&new, &old), (Value::Map(_), Some(Value::Map(_))));
-        if (has_old && are_dicts) || (has_old && winner == Winner::Existing) {
+        if has_old && (are_dicts || winner == Winner::Existing) {
             continue;
         }
         place.put(&key, new)?;

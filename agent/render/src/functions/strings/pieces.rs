@@ -16,9 +16,10 @@ const ENTRY_BYTES: usize = 64;
 /// Sprig's view of any value as a `[]string`: nil is none, nil entries are left out, what is no list is one entry.
 pub(in crate::functions) fn texts(value: &Value, meter: &mut Meter) -> Result<Vec<Rc<str>>, Fault> {
     let Value::List(list) = value else {
-        return match value {
-            Value::Nil => Ok(Vec::new()),
-            other => Ok(vec![text(other, meter)?]),
+        return if matches!(value, Value::Nil) {
+            Ok(Vec::new())
+        } else {
+            Ok(vec![text(value, meter)?])
         };
     };
     let items = list.items();
@@ -34,10 +35,10 @@ pub(in crate::functions) fn texts(value: &Value, meter: &mut Meter) -> Result<Ve
 }
 
 fn text(value: &Value, meter: &mut Meter) -> Result<Rc<str>, Fault> {
-    match value {
-        Value::Str(text) => Ok(Rc::clone(text)),
-        other => Ok(print::to_text(other, meter)?.into()),
+    if let Value::Str(text) = value {
+        return Ok(Rc::clone(text));
     }
+    Ok(print::to_text(value, meter)?.into())
 }
 
 pub(super) fn to_strings(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {

@@ -12,12 +12,11 @@ pub(super) fn quote(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
         if !out.is_empty() {
             out.push(' ');
         }
-        match value {
-            Value::Str(text) => push_quoted(&mut out, text, env)?,
-            other => {
-                let text = print::to_text(other, env.meter)?;
-                push_quoted(&mut out, &text, env)?;
-            }
+        if let Value::Str(text) = value {
+            push_quoted(&mut out, text, env)?;
+        } else {
+            let text = print::to_text(value, env.meter)?;
+            push_quoted(&mut out, &text, env)?;
         }
     }
     Ok(Value::str(out))
@@ -73,8 +72,9 @@ fn present(args: Args<'_>) -> impl Iterator<Item = &Value> {
 }
 
 pub(super) fn to_string(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
-    match args.any(0)? {
-        text @ Value::Str(_) => Ok(text.clone()),
-        other => Ok(Value::str(print::to_text(other, env.meter)?)),
+    let value = args.any(0)?;
+    if matches!(value, Value::Str(_)) {
+        return Ok(value.clone());
     }
+    Ok(Value::str(print::to_text(value, env.meter)?))
 }
