@@ -9,6 +9,11 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+mod journal;
+mod release;
+
+pub(crate) use journal::Journal;
+
 /// See the module's text. Cloning is cheap: texts, lists and maps are shared.
 #[derive(Clone, Debug)]
 pub enum Value {
@@ -80,10 +85,9 @@ impl List {
     /// Go's nil `[]interface {}`, as `rest` of an empty list gives it: printed as an empty list, `null` in JSON.
     #[must_use]
     pub fn nil() -> Self {
-        Self {
-            nil: true,
-            ..Self::new(ListKind::Any, Vec::new())
-        }
+        let mut list = Self::new(ListKind::Any, Vec::new());
+        list.nil = true;
+        list
     }
 
     /// Whether this is [`List::nil`].
@@ -147,13 +151,17 @@ impl Map {
             .or_else(|| self.aliases.as_ref()?.get(key).cloned())
     }
 
-    /// Changes the map for everybody who holds it.
+    /// Changes the map for everybody who holds it, until the rendering ends ([`Journal`]).
     pub fn insert(&self, key: Rc<str>, value: Value) {
-        self.entries.borrow_mut().insert(key, value);
+        let before = self.entries.borrow_mut().insert(Rc::clone(&key), value);
+        journal::note(self, key, before);
     }
 
     pub fn remove(&self, key: &str) {
-        self.entries.borrow_mut().remove(key);
+        let before = self.entries.borrow_mut().remove_entry(key);
+        if let Some((key, value)) = before {
+            journal::note(self, key, Some(value));
+        }
     }
 
     #[must_use]

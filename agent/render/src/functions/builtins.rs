@@ -2,6 +2,7 @@
 //! `slice`, which Sprig hides.
 
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 use crate::error::Fault;
 use crate::print;
@@ -203,15 +204,33 @@ fn equals(name: &str, left: &Value, right: &Value) -> Result<bool, Fault> {
         (Some(Basic::Float(left)), Some(Basic::Float(right))) => Ok(left == right),
         (Some(Basic::Str(left)), Some(Basic::Str(right))) => Ok(left == right),
         (None, None) => match (left, right) {
-            (Value::Nil, Value::Nil) => Ok(true),
-            (Value::Nil, _) | (_, Value::Nil) => Ok(false),
+            (Value::Nil, other) | (other, Value::Nil) => Ok(is_nil(other)),
+            (Value::List(_), Value::List(_)) if is_nil(left) || is_nil(right) => {
+                Ok(is_nil(left) == is_nil(right))
+            }
             (Value::Time(left), Value::Time(right)) => Ok(left == right),
-            (Value::Version(left), Value::Version(right)) => Ok(std::rc::Rc::ptr_eq(left, right)),
+            (Value::Version(left), Value::Version(right)) => Ok(Rc::ptr_eq(left, right)),
             (_, _) => Err(incompatible(name, left, right)
                 .hinting("lists and maps are compared with deepEqual")),
         },
         (_, _) if matches!(left, Value::Nil) || matches!(right, Value::Nil) => Ok(false),
         (_, _) => Err(incompatible(name, left, right)),
+    }
+}
+
+/// Nil, and Go's nil list.
+fn is_nil(value: &Value) -> bool {
+    match value {
+        Value::Nil => true,
+        Value::List(list) => list.is_nil(),
+        Value::Bool(_)
+        | Value::Int(..)
+        | Value::Float(_)
+        | Value::Str(_)
+        | Value::Map(_)
+        | Value::Time(_)
+        | Value::Duration(_)
+        | Value::Version(_) => false,
     }
 }
 

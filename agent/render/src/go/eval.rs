@@ -42,15 +42,15 @@ impl<'t> Machine<'t> {
         let Command { head, args } = command;
         self.here = head.place;
         match &head.term {
-            Term::Field(names) => self.chain(dot, dot.clone(), head, names, args, piped),
+            Term::Field(names) => self.chain(dot, dot, head, names, args, piped),
             Term::Variable(symbol, names) if !names.is_empty() => {
                 let start = self.variable(*symbol)?.clone();
-                self.chain(dot, start, head, names, args, piped)
+                self.chain(dot, &start, head, names, args, piped)
             }
             Term::Chain(inner, names) => {
                 let start = self.start_of_chain(dot, inner)?;
                 self.here = head.place;
-                self.chain(dot, start, head, names, args, piped)
+                self.chain(dot, &start, head, names, args, piped)
             }
             Term::Function(callee) => self.call(dot, head.place, *callee, args, piped),
             Term::Dot
@@ -93,18 +93,18 @@ impl<'t> Machine<'t> {
             Term::Bool(value) => Ok(Held::Value(Value::Bool(*value))),
             Term::Number(number) => self.ideal(number),
             Term::Str(constant) => Ok(Held::Value(self.constant(*constant))),
-            Term::Field(names) => self.chain(dot, dot.clone(), operand, names, &[], None),
+            Term::Field(names) => self.chain(dot, dot, operand, names, &[], None),
             Term::Variable(symbol, names) => {
                 let start = self.variable(*symbol)?.clone();
                 if names.is_empty() {
                     return Ok(start);
                 }
-                self.chain(dot, start, operand, names, &[], None)
+                self.chain(dot, &start, operand, names, &[], None)
             }
             Term::Chain(inner, names) => {
                 let start = self.start_of_chain(dot, inner)?;
                 self.here = operand.place;
-                self.chain(dot, start, operand, names, &[], None)
+                self.chain(dot, &start, operand, names, &[], None)
             }
             Term::Pipe(pipe) => {
                 self.deeper()?;

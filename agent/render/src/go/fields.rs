@@ -17,27 +17,30 @@ impl<'t> Machine<'t> {
     pub(super) fn chain(
         &mut self,
         dot: &Held,
-        start: Held,
+        start: &Held,
         whole: &'t Operand,
         names: &'t [Box<str>],
         args: &'t [Operand],
         piped: Option<Held>,
     ) -> Result<Held, Fault> {
-        let mut held = start;
         let Some((last, before)) = names.split_last() else {
-            return Ok(held);
+            return Ok(start.clone());
         };
         self.meter.steps(names.len())?;
-        for name in before {
-            held = self.field(dot, held, whole, name, &[], None)?;
+        let Some((first, between)) = before.split_first() else {
+            return self.field(dot, start, whole, last, args, piped);
+        };
+        let mut held = self.field(dot, start, whole, first, &[], None)?;
+        for name in between {
+            held = self.field(dot, &held, whole, name, &[], None)?;
         }
-        self.field(dot, held, whole, last, args, piped)
+        self.field(dot, &held, whole, last, args, piped)
     }
 
     fn field(
         &mut self,
         dot: &Held,
-        held: Held,
+        held: &Held,
         whole: &'t Operand,
         name: &str,
         args: &'t [Operand],
@@ -60,15 +63,15 @@ impl<'t> Machine<'t> {
                 }
                 Ok(map.field(name).map_or(Held::Missing, Held::entry))
             }
-            Held::Value(value) => match methods::find(&value, name) {
+            Held::Value(value) => match methods::find(value, name) {
                 Some(method) => {
-                    let called = Called::method(method, &value);
+                    let called = Called::method(method, value);
                     self.run(dot, whole.place, called, args, piped)
                 }
                 None => Err(Fault::new(format!(
                     "{}: there is a {}, which has no field {name}",
                     self.written(whole),
-                    type_name(&value)
+                    type_name(value)
                 ))),
             },
         }

@@ -9,7 +9,7 @@ use crate::error::{Fault, Position, TemplateError};
 use crate::limits::Meter;
 use crate::print;
 use crate::random::RandomStream;
-use crate::value::Value;
+use crate::value::{Journal, Value};
 
 use super::ast::{Branch, Node, Pipe, Place, ROOT, Symbol};
 use super::{Rendered, Run, Template, expression_at};
@@ -92,6 +92,8 @@ pub(super) fn render(
     dot: &Value,
     run: &Run,
 ) -> Result<Rendered, TemplateError> {
+    // Outlives the machine: what the template made is let go of before its changes are taken back.
+    let _journal = Journal::open();
     let mut machine = Machine {
         template,
         out: String::with_capacity(template.text.len()),

@@ -235,6 +235,35 @@ fn a_runaway_template_ends_within_its_limits() {
 }
 
 #[test]
+fn values_nested_by_a_loop_are_let_go_of() {
+    let deep = "{{ $x := list }}{{ $y := dict }}{{ range 10000 }}{{ $x = list $x }}{{ $y = dict \"y\" $y }}{{ end }}x";
+    assert_eq!(render(deep, &json!({})).as_deref(), Ok("x"));
+}
+
+#[test]
+fn a_rendering_leaves_its_context_as_it_was() {
+    let template =
+        "{{ $_ := set . \"me\" . }}{{ $_ := set .a \"b\" 2 }}{{ $_ := unset . \"c\" }}{{ .a.b }}";
+    let template = parse("t", template, &Limits::default()).unwrap();
+    let json = json!({"a": {"b": 1}, "c": 3});
+    let context = Value::from(&json);
+    for _ in 0..2 {
+        assert_eq!(template.render(&context, &run()).unwrap().text, "2");
+        let mut meter = crate::limits::Meter::new(Limits::default());
+        let left = crate::print::to_text(&context, &mut meter);
+        assert_eq!(left.as_deref(), Ok("map[a:map[b:1] c:3]"));
+    }
+}
+
+#[test]
+fn as_deep_as_the_limits_allow_fits_the_stack() {
+    let nested = "{{ ".to_owned() + &"(print ".repeat(95) + "1" + &")".repeat(95) + " }}";
+    assert_eq!(render(&nested, &json!({})).as_deref(), Ok("1"));
+    let blocks = "{{ with 1 }}{{ range 1 }}".repeat(45) + "x" + &"{{ end }}{{ end }}".repeat(45);
+    assert_eq!(render(&blocks, &json!({})).as_deref(), Ok("x"));
+}
+
+#[test]
 fn a_template_is_sent_and_kept() {
     fn is_sent<T: Send + Sync>() {}
     is_sent::<Template>();

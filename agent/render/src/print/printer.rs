@@ -247,6 +247,9 @@ impl<'m> Printer<'m> {
         let sharp = self.spec.sharp_v;
         if sharp {
             self.write(type_name(&Value::List(list.clone())))?;
+            if list.is_nil() {
+                return self.write("(nil)");
+            }
         }
         self.write(if sharp { "{" } else { "[" })?;
         for (place, item) in list.items().iter().enumerate() {
