@@ -255,7 +255,7 @@ fn search<'a>(value: &'a Value, place: &str, depth: u32, found: &mut Vec<(String
     }
     match value {
         Value::Object(map) => {
-            let holds = |key: &str| map.get(key).is_some_and(Value::is_array);
+            let holds = |key: &str| items(value, key).any(Value::is_object);
             if holds("containers") || holds("initContainers") {
                 found.push((place.trim_start_matches('.').to_owned(), value));
             }
