@@ -27,7 +27,7 @@ mod random;
 mod reflection;
 mod strings;
 mod urls;
-mod versions;
+pub(crate) mod versions;
 mod yaml;
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Values with the types that Go gives them, as far as templates can tell.
 
 use std::cell::RefCell;
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -208,42 +207,6 @@ pub struct Version {
     pub metadata: String,
     /// As it was written.
     pub original: String,
-}
-
-impl Version {
-    /// Which comes first, by the rules of semantic versions: a prerelease before its release, metadata does not count.
-    #[must_use]
-    pub fn precedence(&self, other: &Self) -> Ordering {
-        (self.major, self.minor, self.patch)
-            .cmp(&(other.major, other.minor, other.patch))
-            .then_with(|| match (&*self.prerelease, &*other.prerelease) {
-                ("", "") => Ordering::Equal,
-                ("", _) => Ordering::Greater,
-                (_, "") => Ordering::Less,
-                (left, right) => prerelease(left, right),
-            })
-    }
-}
-
-/// Part by part: numbers by size and before words; what has more parts is later.
-fn prerelease(left: &str, right: &str) -> Ordering {
-    let (mut left, mut right) = (left.split('.'), right.split('.'));
-    loop {
-        let order = match (left.next(), right.next()) {
-            (None, None) => return Ordering::Equal,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(left), Some(right)) => match (left.parse::<u64>(), right.parse::<u64>()) {
-                (Ok(left), Ok(right)) => left.cmp(&right),
-                (Ok(_), Err(_)) => Ordering::Less,
-                (Err(_), Ok(_)) => Ordering::Greater,
-                (Err(_), Err(_)) => left.cmp(right),
-            },
-        };
-        if order.is_ne() {
-            return order;
-        }
-    }
 }
 
 /// `1.2.3-rc.1+build`

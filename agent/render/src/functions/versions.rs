@@ -9,7 +9,7 @@ use crate::error::Fault;
 use crate::value::{Value, Version};
 
 mod constraint;
-mod order;
+pub(crate) mod order;
 
 use constraint::Constraints;
 

@@ -8,6 +8,7 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
 use crate::error::Fault;
+use crate::functions::versions::order;
 use crate::functions::{Args, Env, Function, Param, dates};
 use crate::value::{IntKind, Time, Value, Version};
 
@@ -100,9 +101,15 @@ const TIME: &[Function] = &[
         let zero = Timestamp::from_second(YEAR_ONE).ok();
         Ok(Value::Bool(Some(time(args, 0)?.at) == zero))
     }),
-    Function::new(".After", OF_TIMES, |args, _| order(args, Ordering::Greater)),
-    Function::new(".Before", OF_TIMES, |args, _| order(args, Ordering::Less)),
-    Function::new(".Equal", OF_TIMES, |args, _| order(args, Ordering::Equal)),
+    Function::new(".After", OF_TIMES, |args, _| {
+        is_ordered(args, Ordering::Greater)
+    }),
+    Function::new(".Before", OF_TIMES, |args, _| {
+        is_ordered(args, Ordering::Less)
+    }),
+    Function::new(".Equal", OF_TIMES, |args, _| {
+        is_ordered(args, Ordering::Equal)
+    }),
     Function::new(".Compare", OF_TIMES, |args, _| {
         Ok(signum(time(args, 0)?.at.cmp(&time(args, 1)?.at)))
     }),
@@ -211,6 +218,25 @@ const VERSION: &[Function] = &[
     Function::new(".String", OF_VERSION, |args, _| {
         Ok(Value::str(version(args, 0)?.to_string()))
     }),
+    Function::new(".IncMajor", OF_VERSION, |args, _| {
+        next(args, |version| {
+            (version.minor, version.patch) = (0, 0);
+            version.major = version.major.wrapping_add(1);
+        })
+    }),
+    Function::new(".IncMinor", OF_VERSION, |args, _| {
+        next(args, |version| {
+            version.patch = 0;
+            version.minor = version.minor.wrapping_add(1);
+        })
+    }),
+    // A prerelease comes before the release of the same number: that is its next one.
+    Function::new(".IncPatch", OF_VERSION, |args, _| {
+        next(args, |version| {
+            let step = u64::from(version.prerelease.is_empty());
+            version.patch = version.patch.wrapping_add(step);
+        })
+    }),
     Function::new(".Compare", OF_VERSIONS, |args, _| {
         Ok(signum(precedence(args)?))
     }),
@@ -297,7 +323,7 @@ fn part(args: Args<'_>, read: fn(&Zoned) -> i64) -> Result<Value, Fault> {
     Ok(Value::int(read(&local(time))))
 }
 
-fn order(args: Args<'_>, wanted: Ordering) -> Result<Value, Fault> {
+fn is_ordered(args: Args<'_>, wanted: Ordering) -> Result<Value, Fault> {
     let order = time(args, 0)?.at.cmp(&time(args, 1)?.at);
     Ok(Value::Bool(order == wanted))
 }
@@ -352,6 +378,21 @@ fn round(of: i64, unit: i64) -> i64 {
     i64::try_from(signed).unwrap_or(most)
 }
 
+/// A version that follows this one: no prerelease, and the leading `v` if there was one.
+fn next(args: Args<'_>, change: fn(&mut Version)) -> Result<Value, Fault> {
+    let mut version = Version::clone(version(args, 0)?);
+    let prefix = if version.original.starts_with('v') {
+        "v"
+    } else {
+        ""
+    };
+    change(&mut version);
+    version.prerelease.clear();
+    version.metadata.clear();
+    version.original = format!("{prefix}{version}");
+    Ok(Value::Version(Rc::new(version)))
+}
+
 fn precedence(args: Args<'_>) -> Result<Ordering, Fault> {
-    Ok(version(args, 0)?.precedence(version(args, 1)?))
+    Ok(order::compare(version(args, 0)?, version(args, 1)?))
 }

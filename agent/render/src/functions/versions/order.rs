@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::value::Version;
 
 /// Metadata does not count.
-pub(super) fn compare(a: &Version, b: &Version) -> Ordering {
+pub(crate) fn compare(a: &Version, b: &Version) -> Ordering {
     let numbers = |version: &Version| (version.major, version.minor, version.patch);
     numbers(a)
         .cmp(&numbers(b))
