@@ -243,21 +243,26 @@ impl<'t> Machine<'t> {
         if fits {
             return Ok(value);
         }
-        let fault = Fault::new(format!(
-            "a {} is given where a {} is expected",
-            type_name(&value),
-            expected(param)
-        ));
-        Err(match (&value, param) {
-            (_, Param::Str) => fault.hinting("pass it through toString"),
-            (Value::Float(_) | Value::Int(..) | Value::Str(_), Param::Int) => {
-                fault.hinting("pass it through int; numbers of the context are float64")
-            }
-            (Value::Float(_) | Value::Int(..) | Value::Str(_), Param::Int64) => {
-                fault.hinting("pass it through int64; numbers of the context are float64")
-            }
-            (_, _) => fault,
-        })
+        Err(mismatch(&value, param))
+    }
+}
+
+/// A value of another type than the parameter's.
+fn mismatch(value: &Value, param: Param) -> Fault {
+    let fault = Fault::new(format!(
+        "a {} is given where a {} is expected",
+        type_name(value),
+        expected(param)
+    ));
+    match (value, param) {
+        (_, Param::Str) => fault.hinting("pass it through toString"),
+        (Value::Float(_) | Value::Int(..) | Value::Str(_), Param::Int) => {
+            fault.hinting("pass it through int; numbers of the context are float64")
+        }
+        (Value::Float(_) | Value::Int(..) | Value::Str(_), Param::Int64) => {
+            fault.hinting("pass it through int64; numbers of the context are float64")
+        }
+        (_, _) => fault,
     }
 }
 

@@ -258,20 +258,25 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    fn end_of_action(&mut self, delim: Delim) -> Result<(), String> {
+        if self.parens > 0 {
+            return Err(String::from("a parenthesis is not closed"));
+        }
+        let at = self.position(self.start);
+        self.tokens.push(Token {
+            kind: Kind::RightDelim,
+            text: RIGHT,
+            start: self.pos,
+            at,
+        });
+        self.close(delim);
+        Ok(())
+    }
+
     /// One token inside an action.
     fn inside(&mut self) -> Result<Inside, String> {
         if let Some(delim) = self.right_delim() {
-            if self.parens > 0 {
-                return Err(String::from("a parenthesis is not closed"));
-            }
-            let at = self.position(self.start);
-            self.tokens.push(Token {
-                kind: Kind::RightDelim,
-                text: RIGHT,
-                start: self.pos,
-                at,
-            });
-            self.close(delim);
+            self.end_of_action(delim)?;
             return Ok(Inside::Text);
         }
         let Some(char) = self.next() else {
@@ -301,11 +306,11 @@ impl<'t> Lexer<'t> {
                 self.parens += 1;
                 self.emit(Kind::LeftParen);
             }
+            ')' if self.parens == 0 => {
+                return Err(String::from("this parenthesis closes nothing"));
+            }
             ')' => {
-                let Some(parens) = self.parens.checked_sub(1) else {
-                    return Err(String::from("this parenthesis closes nothing"));
-                };
-                self.parens = parens;
+                self.parens -= 1;
                 self.emit(Kind::RightParen);
             }
             _ if is_alphanumeric(char) => self.identifier()?,

@@ -192,10 +192,7 @@ impl Parser<'_> {
         }
         self.advance();
         if token.kind == Kind::LeftParen {
-            self.deeper()?;
-            let pipe = self.pipeline("parenthesis", Kind::RightParen)?;
-            self.shallower();
-            return Ok(Some(Term::Pipe(Box::new(pipe))));
+            return self.parenthesis().map(Some);
         }
         let text = token.text;
         let wrong = |what: &str| self.error_at(token.at, format!("{text} {what}"));
@@ -237,6 +234,14 @@ impl Parser<'_> {
             | Kind::Keyword(_) => return Ok(None),
         };
         Ok(Some(term))
+    }
+
+    /// A pipeline in parentheses; the first is past.
+    fn parenthesis(&mut self) -> Parsed<Term> {
+        self.deeper()?;
+        let pipe = self.pipeline("parenthesis", Kind::RightParen)?;
+        self.shallower();
+        Ok(Term::Pipe(Box::new(pipe)))
     }
 
     fn defined_variable(&mut self, token: &Token<'_>) -> Parsed<Symbol> {

@@ -316,4 +316,35 @@ proptest::proptest! {
     }
 }
 
-use proptest::strategy::Strategy as _;
+/// Any context that JSON can hold.
+fn contexts() -> impl Strategy<Value = Json> {
+    let leaf = proptest::prop_oneof![
+        proptest::strategy::Just(Json::Null),
+        proptest::prelude::any::<bool>().prop_map(Json::from),
+        proptest::prelude::any::<f64>().prop_map(Json::from),
+        "\\PC{0,6}".prop_map(Json::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        proptest::prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+            proptest::collection::btree_map("[abc]", inner, 0..4)
+                .prop_map(|map| Json::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_context_panics(context in contexts(), function in proptest::sample::select(
+        crate::functions::names().collect::<Vec<_>>()
+    )) {
+        let template = format!(
+            "{{{{ .a.b }}}}{{{{ range $k, $v := .a }}}}{{{{ $k }}}}{{{{ $v }}}}{{{{ end }}}}{{{{ {function} .a .b }}}}"
+        );
+        let _ = render(&template, &context);
+        let _ = render(&format!("{{{{ {function} .a }}}}"), &context);
+        let _ = render(&format!("{{{{ .b | {function} .a .c }}}}"), &context);
+    }
+}
+
+use proptest::strategy::Strategy;
