@@ -170,10 +170,11 @@ fn html_date_in_zone(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> 
 }
 
 fn time(args: Args<'_>, place: usize) -> Result<&Time, Fault> {
-    match args.any(place)? {
-        Value::Time(time) => Ok(time),
-        other => Err(super::unexpected(place, other)),
+    let value = args.any(place)?;
+    if let Value::Time(time) = value {
+        return Ok(time);
     }
+    Err(super::unexpected(place, value))
 }
 
 fn moved(name: &str, time: &Time, nanos: i64) -> Result<Value, Fault> {
@@ -206,10 +207,12 @@ fn since(at: Timestamp, now: Timestamp) -> i64 {
 }
 
 fn ago(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
-    let at = match args.any(0)? {
-        // Other than `date`, it does not know int32.
-        Value::Int(_, IntKind::Int32) => env.now,
-        other => instant("ago", other, env.now)?,
+    let date = args.any(0)?;
+    // Other than `date`, it does not know int32.
+    let at = if matches!(date, Value::Int(_, IntKind::Int32)) {
+        env.now
+    } else {
+        instant("ago", date, env.now)?
     };
     Ok(Value::str(duration_text(to_seconds(since(at, env.now)))))
 }
@@ -227,10 +230,13 @@ fn to_seconds(nanos: i64) -> i64 {
 }
 
 fn duration(args: Args<'_>, _: &mut Env<'_>) -> Result<Value, Fault> {
-    let seconds = match args.any(0)? {
-        Value::Int(seconds, IntKind::Int64) => *seconds,
-        Value::Str(text) => decimal(text),
-        _ => 0,
+    let value = args.any(0)?;
+    let seconds = if let Value::Int(seconds, IntKind::Int64) = value {
+        *seconds
+    } else if let Value::Str(text) = value {
+        decimal(text)
+    } else {
+        0
     };
     Ok(Value::str(duration_text(
         seconds.wrapping_mul(1_000_000_000),
@@ -239,23 +245,28 @@ fn duration(args: Args<'_>, _: &mut Env<'_>) -> Result<Value, Fault> {
 
 /// What Go's `ParseInt` gives beside its error: 0, or the outermost number.
 fn decimal(text: &str) -> i64 {
-    use std::num::IntErrorKind;
-    match text.parse::<i64>() {
-        Ok(number) => number,
-        Err(error) => match error.kind() {
-            IntErrorKind::PosOverflow => i64::MAX,
-            IntErrorKind::NegOverflow => i64::MIN,
-            _ => 0,
-        },
-    }
+    use std::num::{IntErrorKind, ParseIntError};
+    text.parse().unwrap_or_else(|error: ParseIntError| {
+        if *error.kind() == IntErrorKind::PosOverflow {
+            i64::MAX
+        } else if *error.kind() == IntErrorKind::NegOverflow {
+            i64::MIN
+        } else {
+            0
+        }
+    })
 }
 
 fn duration_round(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
-    let nanos = match args.any(0)? {
-        Value::Int(nanos, IntKind::Int64) => *nanos,
-        Value::Str(text) => duration::parse(text).unwrap_or(0),
-        Value::Time(time) => since(time.at, env.now),
-        _ => 0,
+    let value = args.any(0)?;
+    let nanos = if let Value::Int(nanos, IntKind::Int64) = value {
+        *nanos
+    } else if let Value::Str(text) = value {
+        duration::parse(text).unwrap_or(0)
+    } else if let Value::Time(time) = value {
+        since(time.at, env.now)
+    } else {
+        0
     };
     const SECOND: u64 = 1_000_000_000;
     const DAY: u64 = 86_400 * SECOND;

@@ -14,13 +14,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         env.meter.bytes(text.len().saturating_mul(2))?;
         Ok(Value::str(STANDARD.encode(text)))
     }),
-    function("b64dec", |args, env| decoded(args, env, base64)),
+    function("b64dec", |args, env| decoded(args, env, "base64", base64)),
     function("b32enc", |args, env| {
         let text = args.str(0)?;
         env.meter.bytes(text.len().saturating_mul(2))?;
         Ok(Value::str(to_base32(text.as_bytes())))
     }),
-    function("b32dec", |args, env| decoded(args, env, base32)),
+    function("b32dec", |args, env| decoded(args, env, "base32", base32)),
     function("sha1sum", |args, env| {
         hash(args, env, |text| hex::encode(sha1::Sha1::digest(text)))
     }),
@@ -66,6 +66,7 @@ fn adler32(bytes: &[u8]) -> u32 {
 fn decoded(
     args: Args<'_>,
     env: &mut Env<'_>,
+    name: &str,
     decode: fn(&[u8]) -> Result<Vec<u8>, usize>,
 ) -> Result<Value, Fault> {
     let text = args.str(0)?;
@@ -73,14 +74,7 @@ fn decoded(
     env.meter.bytes(text.len().saturating_mul(3))?;
     Ok(Value::str(match decode(text.as_bytes()) {
         Ok(bytes) => lossy(&bytes),
-        Err(place) => {
-            let name = if decode == base64 as fn(&[u8]) -> _ {
-                "base64"
-            } else {
-                "base32"
-            };
-            format!("illegal {name} data at input byte {place}")
-        }
+        Err(place) => format!("illegal {name} data at input byte {place}"),
     }))
 }
 

@@ -137,18 +137,14 @@ fn is_bare_unit(text: &str) -> bool {
 }
 
 fn format_quantity(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
-    let number = match args.any(0)? {
-        Value::Int(number, _) => *number,
-        other => {
-            let int64 = super::find("int64")
-                .ok_or_else(|| Fault::new("formatQuantity: there is no function int64"))?;
-            match (int64.run)(Args(std::slice::from_ref(other)), env)? {
-                Value::Int(number, _) => number,
-                other => return Err(super::unexpected(0, &other)),
-            }
-        }
-    };
-    Ok(Value::str(canonical(number)))
+    // Whatever it is, `int64` makes a number of it.
+    let int64 = super::find("int64")
+        .ok_or_else(|| Fault::new("formatQuantity: there is no function int64"))?;
+    let value = (int64.run)(args, env)?;
+    if let Value::Int(number, _) = value {
+        return Ok(Value::str(canonical(number)));
+    }
+    Err(super::unexpected(0, &value))
 }
 
 /// As `resource.NewQuantity(n, resource.BinarySI).String()`: whole units of 1024, and below 1024 units of 1000.

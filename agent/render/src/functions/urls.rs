@@ -14,29 +14,25 @@ use parse::Url;
 
 /// The agent's paths are Unix's, so that the functions for paths of files do what those for slashes do.
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("urlParse", Param::Str, url_parse),
-    function("urlJoin", Param::Map, url_join),
-    function("base", Param::Str, base),
-    function("dir", Param::Str, dir),
-    function("clean", Param::Str, clean),
-    function("ext", Param::Str, ext),
-    function("isAbs", Param::Str, is_abs),
-    function("osBase", Param::Str, base),
-    function("osDir", Param::Str, dir),
-    function("osClean", Param::Str, clean),
-    function("osExt", Param::Str, ext),
-    function("osIsAbs", Param::Str, is_abs),
+    function("urlParse", &[Param::Str], url_parse),
+    function("urlJoin", &[Param::Map], url_join),
+    function("base", &[Param::Str], base),
+    function("dir", &[Param::Str], dir),
+    function("clean", &[Param::Str], clean),
+    function("ext", &[Param::Str], ext),
+    function("isAbs", &[Param::Str], is_abs),
+    function("osBase", &[Param::Str], base),
+    function("osDir", &[Param::Str], dir),
+    function("osClean", &[Param::Str], clean),
+    function("osExt", &[Param::Str], ext),
+    function("osIsAbs", &[Param::Str], is_abs),
 ];
 
 const fn function(
     name: &'static str,
-    param: Param,
+    params: &'static [Param],
     run: fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>,
 ) -> Function {
-    let params: &'static [Param] = match param {
-        Param::Map => &[Param::Map],
-        _ => &[Param::Str],
-    };
     Function {
         name,
         params,

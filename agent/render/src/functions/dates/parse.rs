@@ -75,10 +75,10 @@ impl Fields {
                 Some(rest)
             }
             Element::Day | Element::UnderDay | Element::ZeroDay => {
-                let text = match element {
-                    Element::UnderDay => text.strip_prefix(b" ").unwrap_or(text),
-                    _ => text,
-                };
+                let text = text
+                    .strip_prefix(b" ")
+                    .filter(|_| element == Element::UnderDay)
+                    .unwrap_or(text);
                 let (day, rest) = number(text, Width::of(element))?;
                 self.day = Some(day);
                 Some(rest)
@@ -140,14 +140,15 @@ impl Fields {
 
     fn clock<'a>(&mut self, element: Element, text: &'a [u8], behind: &[u8]) -> Option<&'a [u8]> {
         let (number, rest) = number(text, Width::of(element))?;
-        match element {
-            Element::Hour => self.hour = within(number, 0, 23)?,
-            Element::Hour12 | Element::ZeroHour12 => self.hour = within(number, 0, 12)?,
-            Element::Minute | Element::ZeroMinute => self.minute = within(number, 0, 59)?,
-            _ => {
-                self.second = within(number, 0, 59)?;
-                return self.fraction_without_layout(rest, behind);
-            }
+        if element == Element::Hour {
+            self.hour = within(number, 0, 23)?;
+        } else if matches!(element, Element::Hour12 | Element::ZeroHour12) {
+            self.hour = within(number, 0, 12)?;
+        } else if matches!(element, Element::Minute | Element::ZeroMinute) {
+            self.minute = within(number, 0, 59)?;
+        } else {
+            self.second = within(number, 0, 59)?;
+            return self.fraction_without_layout(rest, behind);
         }
         Some(rest)
     }
@@ -316,14 +317,15 @@ enum Width {
 
 impl Width {
     fn of(element: Element) -> Self {
-        match element {
+        let two = matches!(
+            element,
             Element::ZeroMonth
-            | Element::ZeroDay
-            | Element::ZeroHour12
-            | Element::ZeroMinute
-            | Element::ZeroSecond => Self::Two,
-            _ => Self::OneOrTwo,
-        }
+                | Element::ZeroDay
+                | Element::ZeroHour12
+                | Element::ZeroMinute
+                | Element::ZeroSecond
+        );
+        if two { Self::Two } else { Self::OneOrTwo }
     }
 }
 

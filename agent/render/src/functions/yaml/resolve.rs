@@ -22,15 +22,18 @@ pub(super) fn resolve(text: &str) -> Plain {
     };
     match first {
         b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => word(text),
-        b'.' => match word(text) {
-            Plain::Text => decimal(text).map_or(Plain::Text, Plain::Float),
-            found => found,
-        },
-        b'+' | b'-' | b'0'..=b'9' => match word(text) {
-            Plain::Text if is_timestamp(text) => Plain::Timestamp,
-            Plain::Text => number(text),
-            found => found,
-        },
+        b'.' | b'+' | b'-' | b'0'..=b'9' => {
+            let found = word(text);
+            if found != Plain::Text {
+                found
+            } else if first == b'.' {
+                decimal(text).map_or(Plain::Text, Plain::Float)
+            } else if is_timestamp(text) {
+                Plain::Timestamp
+            } else {
+                number(text)
+            }
+        }
         _ => Plain::Text,
     }
 }
