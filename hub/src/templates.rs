@@ -26,6 +26,7 @@ use crate::store::{
     Commit, CommitError, ListQuery, Object, ObjectKind, Owner, StoreError, Watch, WatchError,
     WatchFrom, Write,
 };
+use condition::TextMemo;
 use folder::Contents;
 use plan::{FileDocuments, Folder, Plan};
 use refusals::TemplateRefusal;
@@ -56,6 +57,7 @@ pub struct Follower {
     moving: BTreeSet<String>,
     /// Why the folder could not be read at the last look.
     refusal: Option<TemplateRefusal>,
+    memo: TextMemo,
 }
 
 /// What a look found in the folder.
@@ -85,6 +87,7 @@ impl Follower {
             decoded: BTreeMap::new(),
             moving: BTreeSet::new(),
             refusal: None,
+            memo: TextMemo::default(),
         }
     }
 
@@ -180,15 +183,35 @@ impl Follower {
             Known::News | Known::AsBefore => Some(self.as_folder()),
             Known::Nothing => None,
         };
-        let mut plan = plan::plan(folder.as_ref(), &stored, self.app.now().wall, &mut || {
-            uuid::Uuid::new_v4().to_string()
-        });
+        let told_of_folder = folder.is_some();
+        let mut plan = self.plan(folder, stored).await;
         // Where nothing is known of a file, what was wrong with it before still stands.
         let standing = self.app.template_errors().into_iter();
         plan.refusals
-            .extend(standing.filter(|told| folder.is_none() || self.moving.contains(&told.file)));
+            .extend(standing.filter(|told| !told_of_folder || self.moving.contains(&told.file)));
         plan.refusals.extend(self.refusal.clone());
         self.carry_out(plan).await
+    }
+
+    /// Makes the plan where it may take its time: texts that changed are rendered with many samples.
+    async fn plan(&mut self, folder: Option<Folder>, stored: Vec<Object>) -> Plan {
+        let (now, mut memo) = (self.app.now().wall, std::mem::take(&mut self.memo));
+        let planned = tokio::task::spawn_blocking(move || {
+            let mut new_uid = || uuid::Uuid::new_v4().to_string();
+            let plan = plan::plan(folder.as_ref(), &stored, &mut memo, now, &mut new_uid);
+            (plan, memo)
+        });
+        match planned.await {
+            Ok((plan, memo)) => {
+                self.memo = memo;
+                plan
+            }
+            // Only a panic: all stays as it is until something changes.
+            Err(error) => {
+                tracing::error!(%error, "planning was aborted");
+                Plan::default()
+            }
+        }
     }
 
     /// What is in the folder; `None` if the hub has none.

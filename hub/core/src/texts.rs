@@ -3,8 +3,12 @@
 //! mistake of that pod template: others may use it well.
 
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplateSpec;
+use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplateSpec;
 use breakglass_protocol::manifest::{Document, FilePlace, Manifest};
 use breakglass_render::check::{Finding, check_pod_template, check_session_template};
+
+/// The reason in the condition `Ready` of a session template whose texts do not render.
+pub const TEXTS_DO_NOT_RENDER: &str = "TextsDoNotRender";
 
 /// How fields of a pod template are named among the findings of a session template.
 const IN_POD_TEMPLATE: &str = "podTemplateRef";
@@ -60,6 +64,28 @@ pub fn problems<'a>(
     problems
 }
 
+/// What keeps a session template from use: its own texts, and its pod template's under its variables. Places are counted
+/// in the texts.
+#[must_use]
+pub fn of_session_template(
+    name: &str,
+    spec: &DebugSessionTemplateSpec,
+    pod_template: Option<(&str, &DebugPodTemplateSpec)>,
+) -> Vec<String> {
+    check_session_template(name, spec, pod_template)
+        .iter()
+        .map(|finding| match (in_pod_template(finding), pod_template) {
+            (Some(finding), Some((pod, _))) => {
+                format!(
+                    "session template {name}: pod template {pod}: {}",
+                    told(&finding)
+                )
+            }
+            (Some(_) | None, _) => format!("session template {name}: {}", told(finding)),
+        })
+        .collect()
+}
+
 /// Puts a finding in a document's own text where it stands in the file.
 #[must_use]
 pub fn at(document: &Document, finding: Finding) -> TextProblem {
@@ -78,7 +104,7 @@ pub fn at(document: &Document, finding: Finding) -> TextProblem {
 }
 
 /// The finding with its field as the pod template has it, if it is in the pod template's text.
-pub(crate) fn in_pod_template(finding: &Finding) -> Option<Finding> {
+fn in_pod_template(finding: &Finding) -> Option<Finding> {
     let rest = finding.field.strip_prefix(IN_POD_TEMPLATE)?;
     let rest = rest.trim_start_matches(['.', ' ', ':']);
     let field = if rest.is_empty() {
@@ -93,7 +119,7 @@ pub(crate) fn in_pod_template(finding: &Finding) -> Option<Finding> {
 }
 
 /// A finding where no file is at hand: `spec.templateString:3:7: MESSAGE`, counted in the text.
-pub(crate) fn told(finding: &Finding) -> String {
+fn told(finding: &Finding) -> String {
     let Finding { field, message, .. } = finding;
     match finding.position {
         Some(position) => format!("{field}:{}:{}: {message}", position.line, position.column),

@@ -1,8 +1,9 @@
 //! The condition `Ready` of templates and bindings: whether requests can use them, and if not, why and where.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use breakglass_hub_core::request;
+use breakglass_hub_core::texts::{self, TEXTS_DO_NOT_RENDER};
+use breakglass_hub_core::{request, snapshot};
 use breakglass_protocol::kinds::Time;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session_template::{
@@ -28,7 +29,17 @@ pub(super) struct Readiness {
 #[derive(Default)]
 pub(super) struct Referable {
     pods: BTreeMap<String, DebugPodTemplate>,
-    templates: BTreeSet<String>,
+    /// `None` where it cannot be read.
+    templates: BTreeMap<String, Option<DebugSessionTemplateSpec>>,
+    /// What keeps each session template's texts from rendering, by its name.
+    texts: BTreeMap<String, Vec<String>>,
+}
+
+/// What was said to texts at the last look, by the digest of everything that it depends on: rendering them takes
+/// milliseconds each, and most templates are what they were. Holds one entry for each session template there is.
+#[derive(Debug, Default)]
+pub(super) struct TextMemo {
+    told: BTreeMap<String, Vec<String>>,
 }
 
 impl Referable {
@@ -42,7 +53,8 @@ impl Referable {
                 }
             }
             ObjectKind::DebugSessionTemplate => {
-                self.templates.insert(key.name.clone());
+                let spec = serde_json::from_value(spec.clone()).ok();
+                self.templates.insert(key.name.clone(), spec);
             }
             ObjectKind::Cluster
             | ObjectKind::DebugSession
@@ -50,6 +62,25 @@ impl Referable {
             | ObjectKind::DenyPolicy
             | ObjectKind::Enrolment
             | ObjectKind::Ledger => {}
+        }
+    }
+
+    /// Renders the texts of the session templates that are not what they were; to be done when all is added.
+    pub(super) fn check_texts(&mut self, memo: &mut TextMemo) {
+        let mut before = std::mem::take(&mut memo.told);
+        for (name, spec) in &self.templates {
+            let Some(spec) = spec else { continue };
+            let reference = spec
+                .pod_template_ref
+                .as_ref()
+                .map(|wanted| wanted.name.as_str());
+            let pod = reference.and_then(|wanted| Some((wanted, &self.pods.get(wanted)?.spec)));
+            let digest = snapshot::digest(&json!([name, spec, pod]));
+            let told = before
+                .remove(&digest)
+                .unwrap_or_else(|| texts::of_session_template(name, spec, pod));
+            self.texts.insert(name.clone(), told.clone());
+            memo.told.insert(digest, told);
         }
     }
 }
@@ -98,8 +129,12 @@ impl Readiness {
         let template = DebugSessionTemplate::new(name, spec.clone());
         let violations = request::readiness(&template, pod);
         let messages: Vec<String> = violations.into_iter().map(|v| v.message).collect();
+        let unrendered = others.texts.get(name).filter(|told| !told.is_empty());
         let judged = if messages.is_empty() {
-            Self::ready()
+            match unrendered {
+                None => Self::ready(),
+                Some(told) => Self::not_ready(TEXTS_DO_NOT_RENDER, told.join("; ")),
+            }
         } else if wanted.is_some() && pod.is_none() {
             Self::not_ready("PodTemplateNotFound", messages.join("; "))
         } else {
@@ -114,7 +149,7 @@ impl Readiness {
     fn of_binding(spec: &Value, others: &Referable) -> Self {
         let wanted = spec.pointer("/templateRef/name").and_then(Value::as_str);
         match wanted {
-            Some(name) if !others.templates.contains(name) => Self::not_ready(
+            Some(name) if !others.templates.contains_key(name) => Self::not_ready(
                 "TemplateNotFound",
                 format!("spec.templateRef names {name}, and there is no such session template"),
             ),
@@ -124,6 +159,13 @@ impl Readiness {
 
     /// The file says something else now, which cannot be used.
     pub(super) fn broken_edit(self, refusal: &TemplateRefusal) -> Self {
+        if self.status == "False" {
+            // The last good version cannot be used either, and that is what keeps requests out.
+            return Self {
+                message: format!("{}; and its file cannot be used: {refusal}", self.message),
+                ..self
+            };
+        }
         Self {
             status: "False",
             reason: "BrokenEdit",

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::condition::Referable;
+use super::condition::{Referable, TextMemo};
 use super::refusals::TemplateRefusal;
 use super::write::commit;
 use crate::store::{Commit, Key, Object, Owner};
@@ -56,10 +56,11 @@ pub(super) struct Plan {
 }
 
 /// Makes the plan. `folder` is `None` where there is none, or where it could not be read: then only conditions are kept
-/// right. `new_uid` is asked once for each object that is made.
+/// right. `memo` is the same at every look; `new_uid` is asked once for each object that is made.
 pub(super) fn plan(
     folder: Option<&Folder>,
     stored: &[Object],
+    memo: &mut TextMemo,
     now: Timestamp,
     new_uid: &mut dyn FnMut() -> String,
 ) -> Plan {
@@ -71,7 +72,8 @@ pub(super) fn plan(
         None => BTreeMap::new(),
     };
     let fates = fates(folder, &stored, &wanted);
-    let others = referable(&fates, &stored);
+    let mut others = referable(&fates, &stored);
+    others.check_texts(memo);
     for (key, fate) in &fates {
         let before = stored.get(*key).copied();
         plan.commits

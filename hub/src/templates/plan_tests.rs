@@ -11,6 +11,7 @@ use breakglass_protocol::ids::Revision;
 struct World {
     folder: Folder,
     stored: Vec<Object>,
+    memo: TextMemo,
     revision: u64,
     refusals: Vec<String>,
     events: Vec<Action>,
@@ -20,10 +21,16 @@ impl World {
     fn run(&mut self) -> usize {
         let now = Timestamp::from_second(i64::try_from(self.revision).unwrap()).unwrap();
         let mut uids = 0;
-        let plan = plan(Some(&self.folder), &self.stored, now, &mut || {
-            uids += 1;
-            format!("uid-{uids}")
-        });
+        let plan = plan(
+            Some(&self.folder),
+            &self.stored,
+            &mut self.memo,
+            now,
+            &mut || {
+                uids += 1;
+                format!("uid-{uids}")
+            },
+        );
         self.refusals = plan.refusals.iter().map(ToString::to_string).collect();
         let commits = plan.commits.len();
         for commit in plan.commits {
@@ -199,7 +206,13 @@ fn a_folder_that_cannot_be_read_removes_nothing() {
     let mut world = World::default();
     world.file("a.yaml", vec![pod("p")], vec![]);
     world.run();
-    let plan = plan(None, &world.stored, Timestamp::UNIX_EPOCH, &mut String::new);
+    let plan = plan(
+        None,
+        &world.stored,
+        &mut world.memo,
+        Timestamp::UNIX_EPOCH,
+        &mut String::new,
+    );
     assert!(plan.commits.is_empty());
 }
 

@@ -6,14 +6,13 @@ use breakglass_protocol::kinds::debug_session_template::{
     DebugSessionTemplate, DebugSessionTemplateSpec,
 };
 
-use breakglass_render::check::check_session_template;
-
 use super::auxiliary;
 use crate::refusal::Violation;
-use crate::texts;
+use crate::texts::TEXTS_DO_NOT_RENDER;
 use crate::unbuilt::{self, Document};
 
-/// Every reason why the template cannot be used; none = ready. `pod_template` is the one that it names.
+/// Every reason why the template cannot be used; none = ready. `pod_template` is the one that it names. Of its texts it
+/// repeats what the loader put into the template's condition.
 #[must_use]
 pub fn readiness(
     template: &DebugSessionTemplate,
@@ -43,34 +42,20 @@ pub fn readiness(
         Ok(Pod::Text) => {}
         Err(violation) => violations.push(violation),
     }
-    violations.extend(texts_render(name, &template.spec, pod_template));
+    violations.extend(texts_render(template));
     violations
 }
 
-/// What the renderer says to the template's own texts and, under its variables, to its pod template's.
-fn texts_render(
-    name: &str,
-    spec: &DebugSessionTemplateSpec,
-    pod_template: Option<&DebugPodTemplate>,
-) -> Vec<Violation> {
-    let pod_name = |pod: &'_ DebugPodTemplate| pod.metadata.name.clone().unwrap_or_default();
-    let pod = pod_template.map(|pod| (pod_name(pod), &pod.spec));
-    let pod = pod.as_ref().map(|(name, spec)| (name.as_str(), *spec));
-    check_session_template(name, spec, pod)
-        .iter()
-        .map(|finding| {
-            let message = match (texts::in_pod_template(finding), pod) {
-                (Some(finding), Some((pod, _))) => {
-                    format!(
-                        "session template {name}: pod template {pod}: {}",
-                        texts::told(&finding)
-                    )
-                }
-                (Some(_) | None, _) => format!("session template {name}: {}", texts::told(finding)),
-            };
-            not_ready("templates", message)
-        })
-        .collect()
+/// What the loader found when it rendered the texts. A request does not render them again: that costs up to a second of
+/// processor time for a template that is made to be slow.
+fn texts_render(template: &DebugSessionTemplate) -> Option<Violation> {
+    let mut conditions = template.status.iter().flat_map(|status| &status.conditions);
+    let found = conditions.find(|condition| {
+        condition.type_ == "Ready"
+            && condition.status == "False"
+            && condition.reason == TEXTS_DO_NOT_RENDER
+    })?;
+    Some(not_ready("templates", found.message.clone()))
 }
 
 fn not_ready(rule: &'static str, message: String) -> Violation {

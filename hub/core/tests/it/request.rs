@@ -750,3 +750,28 @@ fn s07_still_offered_looks_at_the_catalogue_of_now() {
     );
     no(Case::of(json!({"mode": "hybrid"})), "cannot be used now");
 }
+
+#[test]
+fn a_template_whose_texts_do_not_render_is_refused_with_what_the_loader_found() {
+    let with = |reason: &str| {
+        let mut case = Case::new();
+        let conditions = json!({"conditions": [{
+            "type": "Ready", "status": "False", "reason": reason, "message": "no function \"foo\"",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }]});
+        case.template.as_mut().unwrap().status = serde_json::from_value(conditions).unwrap();
+        case
+    };
+    let case = with(breakglass_hub_core::texts::TEXTS_DO_NOT_RENDER);
+    assert_eq!(case.one(), constraint("templateRef", "templates"));
+    assert_eq!(case.refusal().violations[0].message, "no function \"foo\"");
+    let session = lifecycle::submit(Case::new().session(), at(0)).unwrap();
+    assert!(matches!(
+        still_offered(&session, &case.catalogue()),
+        StillOffered::No { .. }
+    ));
+    assert!(
+        with("BrokenEdit").resolve().is_ok(),
+        "the last good version is in use"
+    );
+}
