@@ -12,6 +12,7 @@ use crate::value::{IntKind, Time, Value};
 mod duration;
 mod layout;
 mod parse;
+mod pieces;
 
 pub(crate) use duration::text as duration_text;
 pub(crate) use layout::format;

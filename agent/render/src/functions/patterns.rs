@@ -8,6 +8,8 @@ use super::{Args, Env, Function, Param};
 use crate::error::Fault;
 use crate::value::{List, ListKind, Value};
 
+mod counts;
+mod posix;
 mod translate;
 
 /// Compiled patterns that one rendering keeps: a template has a handful; built ones would fill the memory.

@@ -8,6 +8,7 @@ use read::NotYaml;
 
 mod emit;
 mod order;
+mod passage;
 mod read;
 mod resolve;
 mod scalar;
@@ -70,7 +71,7 @@ fn in_words(message: &str) -> String {
 
 /// Whether toYaml writes this text as it is.
 pub(super) fn is_plain(text: &str) -> bool {
-    scalar::style(text, scalar::Role::Other) == scalar::Style::Plain && emit::survives_json(text)
+    scalar::style(text, scalar::Role::Other) == scalar::Style::Plain && passage::survives_json(text)
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! RE2's syntax, as Go's `regexp` takes it, in the words of the crate `regex`. What Go refuses is refused here, whether
 //! the crate could do it or not: a template renders alike in both.
 
+use super::counts::{MAX_REPEAT, counts};
+use super::posix::posix;
+
 /// Why a text is not a pattern.
 pub(super) type Wrong = String;
 
@@ -9,9 +12,6 @@ pub(super) type Wrong = String;
 pub(super) fn name_of(group: &str) -> Option<&str> {
     group.split_once('_').map(|(_, name)| name)
 }
-
-/// The largest count in `{n,m}`, as in Go.
-const MAX_REPEAT: u32 = 1000;
 
 pub(super) fn translate(pattern: &str) -> Result<String, Wrong> {
     let mut translator = Translator {
@@ -73,8 +73,9 @@ impl<'a> Translator<'a> {
             }
             '[' => self.class(),
             '*' | '+' | '?' => self.repetition(&c.to_string()),
-            '{' => match self.counts()? {
-                Some((counts, count)) => {
+            '{' => match counts(self.rest)? {
+                Some((counts, count, rest)) => {
+                    self.rest = rest;
                     self.weight = self.weight.saturating_mul(count.max(1));
                     if self.weight > MAX_REPEAT {
                         return Err(format!("more than {MAX_REPEAT} repetitions in each other"));
@@ -136,33 +137,6 @@ impl<'a> Translator<'a> {
         }
         self.before = Before::Repetition;
         Ok(())
-    }
-
-    /// `{n}`, `{n,}`, `{n,m}` behind its brace; `None` if it is none: then the brace is a mere character.
-    fn counts(&mut self) -> Result<Option<(String, u32)>, Wrong> {
-        let Some((inner, rest)) = self.rest.split_once('}') else {
-            return Ok(None);
-        };
-        let (min, max) = inner.split_once(',').unwrap_or((inner, inner));
-        let open = inner.contains(',') && max.is_empty();
-        let is_number = |text: &str| {
-            !text.is_empty()
-                && text.bytes().all(|byte| byte.is_ascii_digit())
-                && (text == "0" || !text.starts_with('0'))
-        };
-        if !is_number(min) || !(open || is_number(max)) {
-            return Ok(None);
-        }
-        let count = |text: &str| text.parse().ok().filter(|count| *count <= MAX_REPEAT);
-        let (low, high) = (count(min), if open { Some(MAX_REPEAT) } else { count(max) });
-        match (low, high) {
-            (Some(low), Some(high)) if low <= high => {
-                self.rest = rest;
-                let count = if open { low } else { high };
-                Ok(Some((format!("{{{inner}}}"), count)))
-            }
-            _ => Err(format!("{{{inner}}} is not a count from 0 to {MAX_REPEAT}")),
-        }
     }
 
     fn open(&mut self) {
@@ -407,27 +381,4 @@ impl<'a> Translator<'a> {
             None => Err("a ] is missing".to_owned()),
         }
     }
-}
-
-/// `[:alpha:]` and its like at the start of a text, and what follows.
-fn posix(text: &str) -> Result<Option<(&str, &str)>, Wrong> {
-    let Some(end) = text
-        .strip_prefix("[:")
-        .and_then(|behind| behind.find(":]"))
-        .map(|end| end + 4)
-    else {
-        return Ok(None);
-    };
-    let (class, rest) = text.split_at_checked(end).unwrap_or((text, ""));
-    let name = class
-        .trim_start_matches(['[', ':', '^'])
-        .trim_end_matches([':', ']']);
-    const NAMES: [&str; 14] = [
-        "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
-        "space", "upper", "word", "xdigit",
-    ];
-    if !NAMES.contains(&name) {
-        return Err(format!("{class} is no class of characters"));
-    }
-    Ok(Some((class, rest)))
 }
