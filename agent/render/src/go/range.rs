@@ -52,7 +52,11 @@ impl<'t> Machine<'t> {
         let flow = if any {
             Flow::Next
         } else {
-            self.otherwise(dot, branch)?
+            match self.otherwise(dot, branch)? {
+                // Go takes a break of the loop around for one of this loop, which has ended already.
+                Flow::Next | Flow::Break => Flow::Next,
+                Flow::Continue => Flow::Continue,
+            }
         };
         self.vars.truncate(outer);
         Ok(flow)

@@ -59,6 +59,14 @@ fn constructs_give_what_go_gives() {
         ),
         ("{{ range .missing }}1{{ else }}none{{ end }}", "none"),
         (
+            "{{ range 2 }}{{ range 0 }}{{ else }}{{ break }}{{ end }}{{ . }}{{ end }}",
+            "01",
+        ),
+        (
+            "{{ range 2 }}{{ range 0 }}{{ else }}{{ continue }}{{ end }}{{ . }}{{ end }}",
+            "",
+        ),
+        (
             "{{ $x := 1 }}{{ if true }}{{ $x = 2 }}{{ end }}{{ $x }}",
             "2",
         ),
