@@ -11,7 +11,7 @@ PURE := breakglass-protocol breakglass-hub-core breakglass-agent-core breakglass
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: prepare ## A hub, two real clusters with agents, and one approved session you can exec into
@@ -64,8 +64,30 @@ unit: ## Rules and programs, without a cluster
 	cargo test --workspace --exclude breakglass-e2e --locked
 
 .PHONY: gen
-gen: ## Write every generated and golden file anew (CRDs, access matrix, OpenAPI); review the difference like code
+gen: ## Write every generated and golden file anew (CRDs, access matrix, OpenAPI, template corpus); review the difference like code
+	@if command -v go >/dev/null; then cd $(ORACLE) && go run . corpus ../corpus; \
+	else echo "no Go here: what Go makes of the template corpus stays as it is"; fi
 	UPDATE_GOLDEN=1 cargo test --workspace --exclude breakglass-e2e --locked
+
+# What templates are held against: needs Go.
+ORACLE := agent/render/tests/oracle
+ORACLE_BIN = $(CACHE)/tools/template-oracle
+MINUTES ?= 30
+SEED ?= 1
+
+.PHONY: oracle
+oracle:
+	@mkdir -p $(dir $(ORACLE_BIN))
+	@cd $(ORACLE) && go build -o $(ORACLE_BIN) .
+
+.PHONY: fuzz-templates
+fuzz-templates: oracle ## Random templates against Go's own engine (MINUTES=30 SEED=1)
+	cargo test --locked --release -p breakglass-render --test fuzz -- --oracle $(ORACLE_BIN) --minutes $(MINUTES) --seed $(SEED)
+
+.PHONY: bench-templates
+bench-templates: oracle ## Renders per second beside Go's own engine
+	@GO_RENDERS="$$($(ORACLE_BIN) bench agent/render/tests/corpus)" \
+	cargo bench --locked -p breakglass-render --bench render
 
 .PHONY: e2e
 e2e: prepare ## Sessions on real clusters only

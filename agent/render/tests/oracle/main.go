@@ -9,6 +9,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 	_ "time/tzdata" // the same zones on every machine
 )
@@ -16,6 +17,8 @@ import (
 func main() {
 	// Go's "Local" is the machine's zone; here it is UTC, as in the agent's container.
 	time.Local = time.UTC
+	// Go's own limit takes seconds to reach.
+	debug.SetMaxStack(64 << 20)
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "oracle:", err)
 		os.Exit(1)

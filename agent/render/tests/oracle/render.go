@@ -22,6 +22,10 @@ const maxOutput = 1 << 20
 // because a goroutine cannot be stopped.
 const patience = 3 * time.Second
 
+// exitAnswered says that the process ends although its last question is answered. Any other end, as by a stack that a dict
+// holding itself overflows, leaves it open.
+const exitAnswered = 3
+
 type request struct {
 	Template string `json:"template"`
 	Context  any    `json:"context"`
@@ -121,15 +125,12 @@ func serve(in io.Reader, out io.Writer) error {
 			if wrong := encode.Encode(got); wrong != nil {
 				return wrong
 			}
-			if end {
-				buffer.Flush()
-				os.Exit(3)
-			}
-		}
-		// Answers are held back only while more questions are at hand.
-		if lines.Buffered() == 0 || err != nil {
+			// At once: whoever asks must know which question a process died of.
 			if wrong := buffer.Flush(); wrong != nil {
 				return wrong
+			}
+			if end {
+				os.Exit(exitAnswered)
 			}
 		}
 		if errors.Is(err, io.EOF) {
