@@ -189,7 +189,7 @@ fn any(dice: &mut Dice, alphabet: Alphabet, depth: u32) -> Json {
     }
 }
 
-fn object(dice: &mut Dice, alphabet: Alphabet, depth: u32) -> Json {
+pub(crate) fn object(dice: &mut Dice, alphabet: Alphabet, depth: u32) -> Json {
     let mut fields = Map::new();
     for _ in 0..dice.below(4) {
         let key = if dice.percent(70) {

@@ -17,6 +17,7 @@ mod corpus_files;
 mod dice;
 #[path = "../shared/engine.rs"]
 mod engine;
+mod focus;
 mod functions;
 mod generate;
 mod mutate;
@@ -99,6 +100,9 @@ fn case(seed: u64, functions: &[Function], corpus: &[Case]) -> Question {
             template: mutate::mutate(&mut dice, &one.template, &other.template),
             context: one.context.clone(),
         };
+    }
+    if dice.percent(40) {
+        return focus::question(&mut dice);
     }
     let alphabet = if dice.percent(70) {
         Alphabet::Ascii

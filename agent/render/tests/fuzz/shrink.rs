@@ -33,20 +33,13 @@ pub(crate) fn shrink(
 
 /// Shorter ones, the boldest cuts first.
 fn smaller(question: &Question) -> Vec<Question> {
-    let pieces = pieces(&question.template);
-    let mut all = Vec::new();
-    let mut size = pieces.len() / 2;
-    while size > 0 {
-        for start in (0..pieces.len()).step_by(size.div_ceil(2)) {
-            let end = (start + size).min(pieces.len());
-            let rest = pieces.iter().take(start).chain(pieces.iter().skip(end));
-            all.push(Question {
-                template: rest.copied().collect(),
-                context: question.context.clone(),
-            });
-        }
-        size /= 2;
-    }
+    let mut all: Vec<Question> = without_parts(&question.template)
+        .into_iter()
+        .map(|template| Question {
+            template,
+            context: question.context.clone(),
+        })
+        .collect();
     if let Json::Object(fields) = &question.context {
         for name in fields.keys() {
             let mut context = question.context.clone();
@@ -58,6 +51,35 @@ fn smaller(question: &Question) -> Vec<Question> {
                 context,
             });
         }
+        for (name, value) in fields {
+            let shorter = value.as_str().map(without_parts).unwrap_or_default();
+            for text in shorter {
+                let mut context = question.context.clone();
+                if let Some(fields) = context.as_object_mut() {
+                    fields.insert(name.clone(), Json::String(text));
+                }
+                all.push(Question {
+                    template: question.template.clone(),
+                    context,
+                });
+            }
+        }
+    }
+    all
+}
+
+/// The text with one part left out, large parts first.
+fn without_parts(text: &str) -> Vec<String> {
+    let pieces = pieces(text);
+    let mut all = Vec::new();
+    let mut size = pieces.len().div_ceil(2);
+    while size > 0 {
+        for start in (0..pieces.len()).step_by(size.div_ceil(2)) {
+            let end = (start + size).min(pieces.len());
+            let rest = pieces.iter().take(start).chain(pieces.iter().skip(end));
+            all.push(rest.copied().collect());
+        }
+        size /= 2;
     }
     all
 }

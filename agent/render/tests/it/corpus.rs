@@ -37,6 +37,9 @@ fn difference(case: &Case, want: Option<&Option<String>>) -> Option<String> {
         return Some("Go's answer is not known: run `make gen`".to_owned());
     };
     let got = engine::render(&case.template, &case.context);
+    if case.refused.is_some() {
+        return got.ok().map(|got| format!("is to be refused\n  got  {got:?}"));
+    }
     match (want, got) {
         (None, Err(_)) => None,
         (Some(want), Ok(got)) if *want == got => None,

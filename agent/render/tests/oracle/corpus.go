@@ -22,6 +22,8 @@ type oneCase struct {
 	Template string `json:"template"`
 	// A name of contexts.json, or JSON if it starts with a brace.
 	Context string `json:"context"`
+	// Why the engine refuses what Go renders.
+	Refused string `json:"refused"`
 }
 
 type expected struct {

@@ -13,6 +13,8 @@ pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) template: String,
     pub(crate) context: Json,
+    /// Why the engine refuses what Go renders; such a case must be an error.
+    pub(crate) refused: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -30,6 +32,7 @@ enum Written {
     Object {
         template: String,
         context: Option<String>,
+        refused: Option<String>,
     },
 }
 
@@ -48,9 +51,13 @@ pub(crate) fn cases() -> anyhow::Result<Vec<Case>> {
         for (group, cases) in family.cases {
             for (number, written) in (1..).zip(cases) {
                 let name = format!("{}/{group}/{number}", stem(&path));
-                let (template, context) = match written {
-                    Written::Text(template) => (template, None),
-                    Written::Object { template, context } => (template, context),
+                let (template, context, refused) = match written {
+                    Written::Text(template) => (template, None, None),
+                    Written::Object {
+                        template,
+                        context,
+                        refused,
+                    } => (template, context, refused),
                 };
                 let context = context.as_deref().unwrap_or(&family.context);
                 let context = if context.starts_with('{') {
@@ -65,6 +72,7 @@ pub(crate) fn cases() -> anyhow::Result<Vec<Case>> {
                     name,
                     template,
                     context,
+                    refused,
                 });
             }
         }
