@@ -448,18 +448,14 @@ fn json_text(dice: &mut Dice) -> String {
     )
 }
 
+/// No fraction below zero: what Kubernetes rounds that to depends on how many digits it has.
 fn quantity(dice: &mut Dice) -> String {
-    if dice.percent(20) {
-        return chain(
-            dice,
-            &[
-                "1", "0", ".", "-", "+", "e", "E", "k", "Ki", " ", "m", "i", "_",
-            ],
-            5,
-        );
-    }
-    let sign = dice.word(&["", "", "", "-", "+"]);
     let whole = chain(dice, &["0", "1", "5", "12", "999", "1024", "000"], 3);
+    if dice.percent(20) {
+        let suffix = dice.word(&["", "k", "M", "Ki", "Gi", "e3", "x", " ", "-"]);
+        return format!("-{whole}{suffix}");
+    }
+    let sign = dice.word(&["", "", "", "+", "--", " "]);
     let part = dice.word(&[
         "",
         "",
@@ -469,10 +465,11 @@ fn quantity(dice: &mut Dice) -> String {
         ".0001",
         ".9999999999",
         ".0000000001",
+        ".1.2",
     ]);
     let suffix = dice.word(&[
         "", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "n", "u", "e3",
-        "E3", "e-3", "E+2", "K", "g", "mi", "e", "e20",
+        "E3", "e-3", "E+2", "K", "g", "mi", "e", "e20", "e1.5", "5Gi",
     ]);
     format!("{sign}{whole}{part}{suffix}")
 }
