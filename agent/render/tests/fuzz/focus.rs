@@ -448,11 +448,11 @@ fn json_text(dice: &mut Dice) -> String {
     )
 }
 
-/// No fraction below zero: what Kubernetes rounds that to depends on how many digits it has.
+/// Below zero no fraction and no binary unit: Kubernetes itself gives other numbers there, by how many digits it has.
 fn quantity(dice: &mut Dice) -> String {
     let whole = chain(dice, &["0", "1", "5", "12", "999", "1024", "000"], 3);
     if dice.percent(20) {
-        let suffix = dice.word(&["", "k", "M", "Ki", "Gi", "e3", "x", " ", "-"]);
+        let suffix = dice.word(&["", "k", "M", "e3", "x", " ", "-"]);
         return format!("-{whole}{suffix}");
     }
     let sign = dice.word(&["", "", "", "+", "--", " "]);

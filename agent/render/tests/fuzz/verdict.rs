@@ -104,6 +104,13 @@ fn is_undefined(question: &Question, answer: &Answer, rendering: &Rendering) -> 
         && has(BYTE_CUTTERS);
     let bytes = has(&["\\x", "b64dec", "b32dec"])
         && (want.contains('\u{fffd}') || got.contains('\u{fffd}'));
+    // YAML 1.1 breaks lines there, when it reads.
+    let breaks = has(&["fromYaml"])
+        && ['\u{85}', '\u{2028}', '\u{2029}'].iter().any(|char| {
+            want.contains(*char)
+                || got.contains(*char)
+                || question.context.to_string().contains(*char)
+        });
     let random = has(&["rand", "shuffle", "uuidv4"]);
-    reads || address || cut || bytes || random
+    reads || address || cut || bytes || breaks || random
 }
