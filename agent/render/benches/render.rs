@@ -23,13 +23,18 @@ fn main() {
     let text = fs::read_to_string(dir.join("pod.tpl")).unwrap();
     let context: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(dir.join("context.json")).unwrap()).unwrap();
-    let once = engine::Once::parse(&text, &context).expect("the template is right");
+    let once = engine::Once::parse(&text).expect("the template is right");
     let mut criterion = Criterion::default()
         .configure_from_args()
         .measurement_time(Duration::from_secs(5));
     let rates = [
-        (ONCE, rate(&mut criterion, ONCE, || once.render())),
-        (EACH_TIME, rate(&mut criterion, EACH_TIME, || engine::render(&text, &context))),
+        (ONCE, rate(&mut criterion, ONCE, || once.render(&context))),
+        (
+            EACH_TIME,
+            rate(&mut criterion, EACH_TIME, || {
+                engine::render(&text, &context)
+            }),
+        ),
     ];
     criterion.final_summary();
     if let Ok(go) = std::env::var("GO_RENDERS") {
@@ -57,7 +62,10 @@ fn rate(criterion: &mut Criterion, name: &str, work: impl Fn() -> Result<String,
 }
 
 fn print_table(rates: &[(&str, f64)], go: &str) {
-    println!("\n{:18} {:>12} {:>12} {:>7}", "renders/s", "Rust", "Go", "ratio");
+    println!(
+        "\n{:18} {:>12} {:>12} {:>7}",
+        "renders/s", "Rust", "Go", "ratio"
+    );
     for (name, ours) in rates {
         let theirs = go
             .lines()

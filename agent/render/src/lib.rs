@@ -17,6 +17,8 @@ pub mod grant;
 mod jinja;
 mod limits;
 mod print;
+#[doc(hidden)]
+pub mod probe;
 mod random;
 mod safety;
 mod value;

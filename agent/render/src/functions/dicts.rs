@@ -106,10 +106,14 @@ fn set(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
 }
 
 fn unset(args: Args<'_>, _: &mut Env<'_>) -> Result<Value, Fault> {
-    if let Some(map) = args.map(0)? {
-        map.remove(args.str(1)?);
+    match args.map(0)? {
+        Some(map) => {
+            map.remove(args.str(1)?);
+            Ok(Value::Map(map.clone()))
+        }
+        // A nil map is printed like an empty one.
+        None => Ok(Value::map([].into())),
     }
-    args.any(0).cloned()
 }
 
 fn has_key(args: Args<'_>, _: &mut Env<'_>) -> Result<Value, Fault> {

@@ -37,7 +37,7 @@ use crate::functions::Function;
 use crate::generate::Generator;
 use crate::oracle::{Oracle, Question};
 use crate::report::Report;
-use crate::verdict::{Verdict, judge, render};
+use crate::verdict::{Rendering, Verdict, judge, render};
 
 /// Requests under way at once: enough to keep both sides busy, little enough to hold.
 const BATCH: usize = 256;
@@ -114,6 +114,17 @@ fn case(seed: u64, functions: &[Function], corpus: &[Case]) -> Question {
     Question { template, context }
 }
 
+/// Whether Go itself gives now this and now that: it sorts some keys by an order that is none, from a random start.
+fn varies(oracle: &mut Oracle, question: &Question, rendering: &Rendering) -> anyhow::Result<bool> {
+    /// As many are enough to see one of a few orders.
+    const TRIES: usize = 16;
+    let again = vec![question.clone(); TRIES];
+    let answers = oracle.judge(&again)?;
+    Ok(answers
+        .iter()
+        .any(|answer| !matches!(judge(question, answer, rendering), Verdict::Wrong(_))))
+}
+
 fn main() -> anyhow::Result<()> {
     let options = options()?;
     // A panic of the engine is a finding; its words would drown the report.
@@ -147,6 +158,10 @@ fn main() -> anyhow::Result<()> {
         {
             report.count(*seed, question, answer, rendering);
             if let Verdict::Wrong(wrong) = judge(question, answer, rendering) {
+                if varies(&mut oracle, question, rendering)? {
+                    report.vary();
+                    continue;
+                }
                 let small = shrink::shrink(&mut oracle, question.clone(), wrong)?;
                 let answer = oracle
                     .judge(std::slice::from_ref(&small))?

@@ -47,6 +47,11 @@ impl Report {
         }
     }
 
+    /// Go gave another answer when it was asked again.
+    pub(crate) fn vary(&mut self) {
+        self.skipped += 1;
+    }
+
     pub(crate) fn add(
         &mut self,
         seed: u64,

@@ -38,7 +38,9 @@ fn difference(case: &Case, want: Option<&Option<String>>) -> Option<String> {
     };
     let got = engine::render(&case.template, &case.context);
     if case.refused.is_some() {
-        return got.ok().map(|got| format!("is to be refused\n  got  {got:?}"));
+        return got
+            .ok()
+            .map(|got| format!("is to be refused\n  got  {got:?}"));
     }
     match (want, got) {
         (None, Err(_)) => None,

@@ -268,7 +268,9 @@ impl<'a> Translator<'a> {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(format!("{name:?} is not the name of a Unicode class"));
         }
-        Ok(format!(r"\{}{{{name}}}", if negated { 'P' } else { 'p' }))
+        let class =
+            class(name).ok_or_else(|| format!("{name:?} is not the name of a Unicode class"))?;
+        Ok(format!(r"\{}{{{class}}}", if negated { 'P' } else { 'p' }))
     }
 
     /// The character that an escape stands for.
@@ -381,4 +383,14 @@ impl<'a> Translator<'a> {
             None => Err("a ] is missing".to_owned()),
         }
     }
+}
+
+/// Of Unicode's properties RE2 knows general categories and scripts only.
+fn class(name: &str) -> Option<String> {
+    if ["any", "assigned", "ascii"].contains(&name.to_ascii_lowercase().as_str()) {
+        return Some(name.to_owned());
+    }
+    [format!("gc={name}"), format!("sc={name}")]
+        .into_iter()
+        .find(|class| regex::Regex::new(&format!(r"\p{{{class}}}")).is_ok())
 }
