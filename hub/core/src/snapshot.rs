@@ -171,11 +171,7 @@ impl Terms {
                 .as_ref()
                 .map(defaults::approval_reason),
             work: work::work(spec, source)?,
-            values: resolved
-                .values
-                .iter()
-                .map(|(name, from)| (name.clone(), value(from)))
-                .collect(),
+            values: values(resolved),
             auxiliary: work::auxiliary(spec, source)?,
             labels: resolved.labels.clone(),
             annotations: resolved.annotations.clone(),
@@ -185,6 +181,13 @@ impl Terms {
 
 fn count(value: Option<i32>) -> u32 {
     value.and_then(|v| u32::try_from(v).ok()).unwrap_or(0)
+}
+
+fn values(resolved: &ResolvedRequest) -> BTreeMap<String, GrantedValue> {
+    let values = resolved.values.iter();
+    values
+        .map(|(name, from)| (name.clone(), value(from)))
+        .collect()
 }
 
 fn value(from: &ResolvedValue) -> GrantedValue {
