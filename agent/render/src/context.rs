@@ -13,31 +13,41 @@ use crate::value::Value;
 /// A template's context: JSON, as it would come from a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Context {
-    fields: Map<String, Json>,
+    dot: Json,
     /// `Session`, `Target`, `Template`, `Vars`: found by name, not listed.
     aliases: Map<String, Json>,
 }
 
 impl Context {
-    /// Takes the fields as they are; the other spelling is made from `session`, `target`, `template` and `vars`.
+    /// Takes the value as it is; the other spelling is made from `session`, `target`, `template` and `vars`.
     #[must_use]
-    pub fn new(fields: Map<String, Json>) -> Self {
-        let aliases = aliases(&fields);
-        Self { fields, aliases }
+    pub fn new(dot: Json) -> Self {
+        let aliases = dot.as_object().map(aliases).unwrap_or_default();
+        Self { dot, aliases }
     }
 
     /// The field of this name, in either spelling.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Json> {
-        self.fields.get(name).or_else(|| self.aliases.get(name))
+        self.dot.get(name).or_else(|| self.aliases.get(name))
     }
 
-    /// All names that are found, both spellings.
+    /// The names that are listed.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.fields
-            .keys()
-            .chain(self.aliases.keys())
-            .map(String::as_str)
+        self.dot
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// All that is found, in both spellings; a field stands above an alias of its name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Json)> {
+        let fields = self.dot.as_object().into_iter().flatten();
+        self.aliases
+            .iter()
+            .chain(fields)
+            .map(|(name, value)| (name.as_str(), value))
     }
 
     /// As the Go dialect's dot. New with each call: templates may change the maps in it.
@@ -48,8 +58,36 @@ impl Context {
                 .map(|(key, value)| (Rc::from(key.as_str()), Value::from(value)))
                 .collect()
         };
-        let dot = crate::value::Map::new(crate::value::MapKind::Any, read(&self.fields));
-        Value::Map(dot.with_aliases(read(&self.aliases)))
+        match &self.dot {
+            Json::Object(fields) => {
+                let dot = crate::value::Map::new(crate::value::MapKind::Any, read(fields));
+                Value::Map(dot.with_aliases(read(&self.aliases)))
+            }
+            other @ (Json::Null
+            | Json::Bool(_)
+            | Json::Number(_)
+            | Json::String(_)
+            | Json::Array(_)) => Value::from(other),
+        }
+    }
+
+    /// With what people type (`vars`, names, reason) changed by a function.
+    pub(crate) fn with_typed(&self, change: impl Fn(&str) -> String) -> Self {
+        let mut dot = self.dot.clone();
+        let mut apply = |value: Option<&mut Json>| {
+            if let Some(Json::String(text)) = value {
+                *text = change(text);
+            }
+        };
+        for field in ["requestedBy", "approvedBy", "reason"] {
+            apply(dot.pointer_mut(&format!("/session/{field}")));
+        }
+        if let Some(vars) = dot.get_mut("vars").and_then(Json::as_object_mut) {
+            for value in vars.values_mut() {
+                apply(Some(value));
+            }
+        }
+        Self::new(dot)
     }
 }
 
@@ -174,7 +212,7 @@ impl Facts {
             .iter()
             .map(|(name, value)| (name.as_str(), value.text.as_str()))
             .collect();
-        let fields = json!({
+        Context::new(json!({
             "session": {
                 "name": self.session,
                 "namespace": self.namespace,
@@ -192,13 +230,7 @@ impl Facts {
             "annotations": self.annotations,
             "now": self.now.to_string(),
             "enabledResources": self.enabled_resources,
-        });
-        match fields {
-            Json::Object(fields) => Context::new(fields),
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
-                Context::default()
-            }
-        }
+        }))
     }
 }
 
@@ -265,13 +297,10 @@ mod tests {
 
     #[test]
     fn the_other_spelling_is_found_and_not_listed() {
-        let Json::Object(fields) = json!({
+        let context = Context::new(json!({
             "session": {"name": "s", "cluster": "west", "requestedBy": "alice", "reason": "r"},
             "target": {"namespace": "d"}, "vars": {"a": "1"}
-        }) else {
-            panic!("an object")
-        };
-        let context = Context::new(fields);
+        }));
         assert_eq!(
             context.field("Session"),
             Some(&json!({"Name": "s", "Spec": {

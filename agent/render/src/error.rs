@@ -54,18 +54,26 @@ impl TemplateError {
         self.hint = Some(hint.into());
         self
     }
+
+    /// Message, expression and hint; without place and position.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words = self.message.clone();
+        if !self.expression.is_empty() {
+            words.push_str(" in ");
+            words.push_str(&self.expression);
+        }
+        if let Some(hint) = &self.hint {
+            words.push_str("; ");
+            words.push_str(hint);
+        }
+        words
+    }
 }
 
 impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Position { line, column } = self.position;
-        write!(f, "{}:{line}:{column}: {}", self.place, self.message)?;
-        if !self.expression.is_empty() {
-            write!(f, " in {}", self.expression)?;
-        }
-        if let Some(hint) = &self.hint {
-            write!(f, "; {hint}")?;
-        }
-        Ok(())
+        write!(f, "{}:{line}:{column}: {}", self.place, self.words())
     }
 }

@@ -220,6 +220,94 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
     }
 }
 
+/// Go's name of a parameter's type.
+pub(crate) fn expected(param: Param) -> &'static str {
+    match param {
+        Param::Any => "interface {}",
+        Param::Str => "string",
+        Param::Int => "int",
+        Param::Int64 => "int64",
+        Param::Float => "float64",
+        Param::Bool => "bool",
+        Param::Map => "map[string]interface {}",
+        Param::List => "[]interface {}",
+        Param::Strings => "[]string",
+        Param::Time => "time.Time",
+        Param::Duration => "time.Duration",
+        Param::Version => "*semver.Version",
+    }
+}
+
+/// Why a value may not be given for a parameter, by Go's rules: types are the same, or the parameter takes any.
+pub(crate) fn misfit(value: &Value, param: Param) -> Option<Fault> {
+    use crate::value::{IntKind, MapKind};
+    let fits = match (value, param) {
+        (_, Param::Any)
+        | (Value::Str(_), Param::Str)
+        | (Value::Int(_, IntKind::Int), Param::Int)
+        | (Value::Int(_, IntKind::Int64), Param::Int64)
+        | (Value::Float(_), Param::Float)
+        | (Value::Bool(_), Param::Bool)
+        | (Value::Time(_), Param::Time)
+        | (Value::Duration(_), Param::Duration)
+        | (Value::Version(_), Param::Version)
+        | (Value::Nil, Param::Map | Param::List | Param::Strings) => true,
+        (Value::Map(map), Param::Map) => map.kind == MapKind::Any,
+        (Value::List(list), Param::List) => list.kind == ListKind::Any,
+        (Value::List(list), Param::Strings) => list.kind == ListKind::Str,
+        (_, _) => false,
+    };
+    if fits {
+        return None;
+    }
+    let fault = Fault::new(format!(
+        "a {} is given where a {} is expected",
+        type_name(value),
+        expected(param)
+    ));
+    Some(match (value, param) {
+        (_, Param::Str) => fault.hinting("pass it through toString"),
+        (Value::Float(_) | Value::Int(..) | Value::Str(_), Param::Int) => {
+            fault.hinting("pass it through int; numbers of the context are float64")
+        }
+        (Value::Float(_) | Value::Int(..) | Value::Str(_), Param::Int64) => {
+            fault.hinting("pass it through int64; numbers of the context are float64")
+        }
+        (_, _) => fault,
+    })
+}
+
+/// Checks a call's arguments: how many, and of which types.
+pub(crate) fn check(function: &Function, values: &[Value]) -> Result<(), Fault> {
+    let wanted = function.params.len();
+    let is_count_right = if function.rest.is_some() {
+        values.len() >= wanted
+    } else {
+        values.len() == wanted
+    };
+    if !is_count_right {
+        return Err(Fault::new(format!(
+            "takes {}{wanted} arguments, {} are given",
+            if function.rest.is_some() {
+                "at least "
+            } else {
+                ""
+            },
+            values.len()
+        )));
+    }
+    for (place, value) in values.iter().enumerate() {
+        let param = function.params.get(place).copied().or(function.rest);
+        if let Some(fault) = param.and_then(|param| misfit(value, param)) {
+            return Err(Fault {
+                message: format!("argument {}: {}", place + 1, fault.message),
+                ..fault
+            });
+        }
+    }
+    Ok(())
+}
+
 /// The function of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
     table().get(name).copied()

@@ -10,20 +10,24 @@
 
 pub mod check;
 mod context;
+mod documents;
 mod error;
 mod functions;
 mod go;
 pub mod grant;
 mod jinja;
 mod limits;
+pub mod offline;
 mod print;
 #[doc(hidden)]
 pub mod probe;
 mod random;
 mod safety;
+mod template;
 mod value;
 
-pub use context::{Context, Facts};
+pub use context::{Context, Facts, one_line};
 pub use error::{Fault, Position, TemplateError};
 pub use limits::Limits;
+pub use template::{Input, Rendered, Template, compile};
 pub use value::{IntKind, List, ListKind, Map, MapKind, Value};

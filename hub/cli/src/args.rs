@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use breakglass_protocol::api::debug_session::JoinRole;
+use breakglass_protocol::kinds::debug_pod_template::TemplateEngine;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 #[derive(Parser)]
@@ -271,6 +272,42 @@ pub enum OfflineTemplate {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Render a template with a context from a file, as the agent would
+    Render(Render),
+}
+
+#[derive(Args)]
+pub struct Render {
+    /// Manifests of templates; with --engine the text of one template
+    #[arg(required_unless_present = "json_lines")]
+    pub file: Option<PathBuf>,
+    /// JSON with session, target, template, vars, labels, annotations, now
+    #[arg(long, value_name = "CONTEXT.json")]
+    pub context: Option<PathBuf>,
+    /// FILE is a template's text in this language, not a manifest
+    #[arg(long)]
+    pub engine: Option<Engine>,
+    /// Read {"template", "context", "engine"} objects from standard input, one a line, and answer each with {"output"}
+    /// or {"error"}
+    #[arg(long, conflicts_with_all = ["file", "context", "engine"])]
+    pub json_lines: bool,
+}
+
+/// A language of templates.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Engine {
+    /// Go's text/template with Sprig's functions
+    Go,
+    Jinja,
+}
+
+impl From<Engine> for TemplateEngine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Go => Self::Go,
+            Engine::Jinja => Self::Jinja,
+        }
+    }
 }
 
 fn parse_role(text: &str) -> Result<JoinRole, String> {

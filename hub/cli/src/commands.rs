@@ -3,6 +3,7 @@
 mod check;
 mod cluster;
 mod pod_template;
+mod render;
 mod session;
 mod template;
 mod wait;
@@ -21,6 +22,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Version => output::write_out(concat!("bgctl ", env!("CARGO_PKG_VERSION"), "\n"))?,
         Command::Template(OfflineTemplate::Check { files }) => return check::run(&files),
+        Command::Template(OfflineTemplate::Render(args)) => return render::run(&args),
         Command::Debug(debug) => {
             let settings = Settings::load(&cli.global)?;
             let client = Client::new(&settings)?;

@@ -1,8 +1,8 @@
 //! Pipelines, commands and operands: what they are worth.
 
 use crate::error::Fault;
-use crate::functions::{Param, type_name};
-use crate::value::{IntKind, ListKind, MapKind, Value};
+use crate::functions::{self, Param, expected};
+use crate::value::{IntKind, Value};
 
 use super::ast::{Binding, Command, Operand, Pipe, Term};
 use super::literal::{Ideal, Number};
@@ -225,61 +225,9 @@ impl<'t> Machine<'t> {
             }
             (Held::Value(value), _) => value,
         };
-        let fits = match (&value, param) {
-            (_, Param::Any) => true,
-            (Value::Str(_), Param::Str)
-            | (Value::Int(_, IntKind::Int), Param::Int)
-            | (Value::Int(_, IntKind::Int64), Param::Int64)
-            | (Value::Float(_), Param::Float)
-            | (Value::Bool(_), Param::Bool)
-            | (Value::Time(_), Param::Time)
-            | (Value::Duration(_), Param::Duration)
-            | (Value::Version(_), Param::Version) => true,
-            (Value::Map(map), Param::Map) => map.kind == MapKind::Any,
-            (Value::List(list), Param::List) => list.kind == ListKind::Any,
-            (Value::List(list), Param::Strings) => list.kind == ListKind::Str,
-            (_, _) => false,
-        };
-        if fits {
-            return Ok(value);
+        match functions::misfit(&value, param) {
+            None => Ok(value),
+            Some(fault) => Err(fault),
         }
-        Err(mismatch(&value, param))
-    }
-}
-
-/// A value of another type than the parameter's.
-fn mismatch(value: &Value, param: Param) -> Fault {
-    let fault = Fault::new(format!(
-        "a {} is given where a {} is expected",
-        type_name(value),
-        expected(param)
-    ));
-    match (value, param) {
-        (_, Param::Str) => fault.hinting("pass it through toString"),
-        (Value::Float(_) | Value::Int(..) | Value::Str(_), Param::Int) => {
-            fault.hinting("pass it through int; numbers of the context are float64")
-        }
-        (Value::Float(_) | Value::Int(..) | Value::Str(_), Param::Int64) => {
-            fault.hinting("pass it through int64; numbers of the context are float64")
-        }
-        (_, _) => fault,
-    }
-}
-
-/// Go's name of a parameter's type.
-fn expected(param: Param) -> &'static str {
-    match param {
-        Param::Any => "interface {}",
-        Param::Str => "string",
-        Param::Int => "int",
-        Param::Int64 => "int64",
-        Param::Float => "float64",
-        Param::Bool => "bool",
-        Param::Map => "map[string]interface {}",
-        Param::List => "[]interface {}",
-        Param::Strings => "[]string",
-        Param::Time => "time.Time",
-        Param::Duration => "time.Duration",
-        Param::Version => "*semver.Version",
     }
 }

@@ -55,7 +55,7 @@ pub fn run(files: &[PathBuf]) -> Result<ExitCode> {
     })
 }
 
-fn read(path: &PathBuf) -> Result<String, String> {
+pub(super) fn read(path: &PathBuf) -> Result<String, String> {
     let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
     if size > MAX_MANIFEST_BYTES as u64 {
         return Err(format!(
