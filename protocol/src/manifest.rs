@@ -21,7 +21,7 @@ pub use self::place::FilePlace;
 use self::place::Source;
 pub use self::plain::{PlainDocument, PlainError, read_plain};
 use self::strict::Problem;
-pub use self::suggest::did_you_mean;
+pub use self::suggest::{did_you_mean, nearest_word};
 use self::tree::Node;
 use crate::kinds::check::FieldError;
 use crate::kinds::cluster::Cluster;

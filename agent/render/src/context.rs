@@ -74,7 +74,7 @@ impl Context {
     /// With what people type (`vars`, names, reason) changed by a function.
     pub(crate) fn with_typed(&self, change: impl Fn(&str) -> String) -> Self {
         let mut dot = self.dot.clone();
-        let mut apply = |value: Option<&mut Json>| {
+        let apply = |value: Option<&mut Json>| {
             if let Some(Json::String(text)) = value {
                 *text = change(text);
             }

@@ -72,10 +72,15 @@ fn new_environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_debug(true);
     environment.set_recursion_limit(RECURSION);
-    environment.set_formatter(|out, state, value| match value.kind() {
-        ValueKind::Bool => write(out, if value.is_true() { "true" } else { "false" }),
-        ValueKind::None => write(out, "null"),
-        _ => minijinja::escape_formatter(out, state, value),
+    environment.set_formatter(|out, state, value| {
+        let kind = value.kind();
+        if kind == ValueKind::Bool {
+            write(out, if value.is_true() { "true" } else { "false" })
+        } else if kind == ValueKind::None {
+            write(out, "null")
+        } else {
+            minijinja::escape_formatter(out, state, value)
+        }
     });
     for name in functions::names() {
         let Some(function) = functions::find(name) else {
@@ -114,7 +119,6 @@ fn is_taken(probe: &str, unknown: ErrorKind) -> bool {
 }
 
 fn write(out: &mut minijinja::Output<'_>, text: &str) -> Result<(), Error> {
-    use std::fmt::Write as _;
     out.write_str(text).map_err(Error::from)
 }
 
@@ -303,6 +307,10 @@ fn fitted(value: Value, wanted: Option<Param>) -> Value {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "minijinja's kinds may become more"
+)]
 fn to_ours(value: &minijinja::Value, depth: u32, meter: &mut Meter) -> Result<Value, Fault> {
     meter.step()?;
     meter.depth(depth)?;
@@ -333,7 +341,8 @@ fn to_ours(value: &minijinja::Value, depth: u32, meter: &mut Meter) -> Result<Va
             Value::Map(Map::new(MapKind::Any, entries))
         }
         ValueKind::Invalid => return Err(Fault::new("the value is an error")),
-        ValueKind::String | ValueKind::Bytes | ValueKind::Plain | _ => {
+        // Texts, and whatever a later minijinja adds.
+        _ => {
             let text = value.to_string();
             meter.bytes(text.len())?;
             Value::str(text)
@@ -391,14 +400,12 @@ fn explain(place: &str, text: &str, error: &Error) -> TemplateError {
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     };
-    let hint = match error.kind() {
-        ErrorKind::OutOfFuel => {
-            Some("look for a loop over too many items, or a text that grows in a loop".to_owned())
-        }
-        ErrorKind::UndefinedError => {
-            Some("write `| default(\"…\")` if it may be missing".to_owned())
-        }
-        _ => None,
+    let hint = if error.kind() == ErrorKind::OutOfFuel {
+        Some("look for a loop over too many items, or a text that grows in a loop".to_owned())
+    } else if error.kind() == ErrorKind::UndefinedError {
+        Some("write `| default(\"…\")` if it may be missing".to_owned())
+    } else {
+        None
     };
     TemplateError {
         place: place.to_owned(),

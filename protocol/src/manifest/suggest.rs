@@ -3,6 +3,20 @@
 /// `; did you mean "x"?`, or nothing if no word is near.
 #[must_use]
 pub fn did_you_mean<'a>(given: &str, words: impl Iterator<Item = &'a str>) -> String {
+    nearest_word(given, words)
+        .map(|word| format!("; did you mean {word:?}?"))
+        .unwrap_or_default()
+}
+
+/// Longest word that is compared: nobody mistypes a longer one so that another is near.
+const MAX_LENGTH: usize = 63;
+
+/// The word that is most like the given one, if one is near.
+#[must_use]
+pub fn nearest_word<'a>(given: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if given.len() > MAX_LENGTH {
+        return None;
+    }
     // A third of the letters may be wrong: closer than chance, far enough for swapped letters and a lost plural.
     let tolerance = (given.len() / 3).clamp(1, 3);
     words
@@ -10,8 +24,7 @@ pub fn did_you_mean<'a>(given: &str, words: impl Iterator<Item = &'a str>) -> St
         .map(|word| (distance(&given.to_lowercase(), &word.to_lowercase()), word))
         .filter(|(distance, _)| *distance <= tolerance)
         .min()
-        .map(|(_, word)| format!("; did you mean {word:?}?"))
-        .unwrap_or_default()
+        .map(|(_, word)| word)
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that lead from one word to the other.

@@ -15,10 +15,10 @@ fn session_template(yaml: &str) -> DebugSessionTemplateSpec {
     );
     let outcome = manifest::decode("t.yaml", &whole);
     assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
-    match &outcome.documents[0].manifest {
-        Manifest::DebugSessionTemplate(template) => template.spec.clone(),
-        other => panic!("{other:?}"),
-    }
+    let Manifest::DebugSessionTemplate(template) = &outcome.documents[0].manifest else {
+        panic!("a session template")
+    };
+    template.spec.clone()
 }
 
 const POD: &str = "containers:

@@ -2,7 +2,7 @@
 
 use crate::error::Fault;
 use crate::functions::{self, Param, expected};
-use crate::value::{IntKind, Value};
+use crate::value::Value;
 
 use super::ast::{Binding, Command, Operand, Pipe, Term};
 use super::literal::{Ideal, Number};

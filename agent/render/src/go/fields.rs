@@ -7,7 +7,7 @@ use crate::value::{Map, Value};
 use super::ast::{Operand, Pipe, Term};
 use super::call::Called;
 use super::machine::{Held, Machine};
-use super::{methods, suggest};
+use super::methods;
 
 /// More names than that are no help.
 const MOST_NAMES: usize = 20;
@@ -192,7 +192,7 @@ fn keys(holder: &str, map: &Map, wanted: &str) -> String {
         return format!("{holder} is empty");
     }
     let names = || entries.iter().map(|(key, _)| &**key);
-    let near = match suggest::nearest(wanted, names()) {
+    let near = match breakglass_protocol::manifest::nearest_word(wanted, names()) {
         Some(near) => format!("; did you mean {near}?"),
         None => String::new(),
     };

@@ -261,7 +261,10 @@ impl<'t> Machine<'t> {
     ) -> Result<(), Fault> {
         let template = self.template;
         let Some(nodes) = template.defined.get(name) else {
-            let near = super::suggest::nearest(name, template.defined.keys().map(|key| &**key));
+            let near = breakglass_protocol::manifest::nearest_word(
+                name,
+                template.defined.keys().map(|key| &**key),
+            );
             let fault = Fault::new(format!("the template {name:?} is not defined"));
             return Err(match near {
                 Some(near) => fault.hinting(format!("did you mean {near:?}?")),

@@ -2,7 +2,7 @@
 //! only when they are visited, so the adding is cheap, but even its length takes twice as long to find each time. So
 //! lists may be added a few times, and not in loops or macros.
 
-use crate::error::{Position, TemplateError};
+use crate::error::TemplateError;
 
 /// Additions of two values that are kept: each doubles a list at most, so this is 65,536 times.
 const MAX_ADDITIONS: usize = 16;
