@@ -15,7 +15,7 @@ use crate::functions::{self, Args, Env, Function, Param};
 use crate::limits::{Limits, Meter};
 use crate::random::RandomStream;
 use crate::template::{Input, Rendered};
-use crate::value::{IntKind, ListKind, Map, MapKind, Value};
+use crate::value::{IntKind, Journal, ListKind, Map, MapKind, Value};
 
 mod runaway;
 
@@ -264,6 +264,8 @@ fn call(
         random: RandomStream::new(root.seed),
     });
     used.meter.step().map_err(failed)?;
+    // Values are converted with each call, so nothing outlives it; a dict that was made to hold itself is let go of.
+    let _journal = Journal::open();
     let mut values = Vec::with_capacity(args.len());
     for (place, arg) in args.iter().enumerate() {
         let value = to_ours(arg, 0, &mut used.meter).map_err(failed)?;
