@@ -81,15 +81,10 @@ pub(crate) enum Param {
     Str,
     /// `int`; an `int64` or a `float64` is not one.
     Int,
-    Int64,
     Float,
     Bool,
     /// `map[string]interface {}`; nil is a nil map, given on as [`Value::Nil`].
     Map,
-    /// `[]interface {}`; nil is an empty one, given on as [`Value::Nil`].
-    List,
-    /// `[]string`; nil as above.
-    Strings,
     /// `time.Time`
     Time,
     /// `time.Duration`
@@ -171,18 +166,6 @@ impl<'a> Args<'a> {
         }
         Err(unexpected(place, value))
     }
-
-    /// Nil is an empty list.
-    pub(crate) fn items(self, place: usize) -> Result<&'a [Value], Fault> {
-        let value = self.any(place)?;
-        if let Value::List(list) = value {
-            return Ok(list.items());
-        }
-        if matches!(value, Value::Nil) {
-            return Ok(&[]);
-        }
-        Err(unexpected(place, value))
-    }
 }
 
 fn unexpected(place: usize, value: &Value) -> Fault {
@@ -226,12 +209,9 @@ pub(crate) fn expected(param: Param) -> &'static str {
         Param::Any => "interface {}",
         Param::Str => "string",
         Param::Int => "int",
-        Param::Int64 => "int64",
         Param::Float => "float64",
         Param::Bool => "bool",
         Param::Map => "map[string]interface {}",
-        Param::List => "[]interface {}",
-        Param::Strings => "[]string",
         Param::Time => "time.Time",
         Param::Duration => "time.Duration",
         Param::Version => "*semver.Version",
@@ -245,16 +225,13 @@ pub(crate) fn misfit(value: &Value, param: Param) -> Option<Fault> {
         (_, Param::Any)
         | (Value::Str(_), Param::Str)
         | (Value::Int(_, IntKind::Int), Param::Int)
-        | (Value::Int(_, IntKind::Int64), Param::Int64)
         | (Value::Float(_), Param::Float)
         | (Value::Bool(_), Param::Bool)
         | (Value::Time(_), Param::Time)
         | (Value::Duration(_), Param::Duration)
         | (Value::Version(_), Param::Version)
-        | (Value::Nil, Param::Map | Param::List | Param::Strings) => true,
+        | (Value::Nil, Param::Map) => true,
         (Value::Map(map), Param::Map) => map.kind == MapKind::Any,
-        (Value::List(list), Param::List) => list.kind == ListKind::Any,
-        (Value::List(list), Param::Strings) => list.kind == ListKind::Str,
         (_, _) => false,
     };
     if fits {
@@ -269,9 +246,6 @@ pub(crate) fn misfit(value: &Value, param: Param) -> Option<Fault> {
         (_, Param::Str) => fault.hinting("pass it through toString"),
         (Value::Float(_) | Value::Int(..) | Value::Str(_), Param::Int) => {
             fault.hinting("pass it through int; numbers of the context are float64")
-        }
-        (Value::Float(_) | Value::Int(..) | Value::Str(_), Param::Int64) => {
-            fault.hinting("pass it through int64; numbers of the context are float64")
         }
         (_, _) => fault,
     })

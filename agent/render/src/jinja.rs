@@ -15,7 +15,7 @@ use crate::functions::{self, Args, Env, Function, Param};
 use crate::limits::{Limits, Meter};
 use crate::random::RandomStream;
 use crate::template::{Input, Rendered};
-use crate::value::{IntKind, Journal, ListKind, Map, MapKind, Value};
+use crate::value::{Journal, Map, MapKind, Value};
 
 mod runaway;
 
@@ -288,23 +288,11 @@ fn call(
 /// Jinja has one sort of integer; the function's signature says which it is.
 fn fitted(value: Value, wanted: Option<Param>) -> Value {
     match (value, wanted) {
-        (Value::Int(number, _), Some(Param::Int64)) => Value::Int(number, IntKind::Int64),
         #[expect(
             clippy::cast_precision_loss,
             reason = "as Go converts an int to a float64"
         )]
         (Value::Int(number, _), Some(Param::Float)) => Value::Float(number as f64),
-        (Value::List(list), Some(Param::Strings))
-            if list
-                .items()
-                .iter()
-                .all(|item| matches!(item, Value::Str(_))) =>
-        {
-            Value::List(crate::value::List::new(
-                ListKind::Str,
-                list.items().to_vec(),
-            ))
-        }
         (value, _) => value,
     }
 }

@@ -141,12 +141,9 @@ impl<'t> Machine<'t> {
         self.here = operand.place;
         match &operand.term {
             Term::Nil => match param {
-                Param::Any | Param::Map | Param::List | Param::Strings | Param::Version => {
-                    Ok(Value::Nil)
-                }
+                Param::Any | Param::Map | Param::Version => Ok(Value::Nil),
                 Param::Str
                 | Param::Int
-                | Param::Int64
                 | Param::Float
                 | Param::Bool
                 | Param::Time
@@ -177,7 +174,6 @@ impl<'t> Machine<'t> {
             (Term::Str(constant), Param::Str) => Some(self.constant(*constant)),
             (Term::Bool(value), Param::Bool) => Some(Value::Bool(*value)),
             (Term::Number(number), Param::Int) => number.int.map(Value::int),
-            (Term::Number(number), Param::Int64) => number.int.map(Value::int64),
             (Term::Number(number), Param::Duration) => number.int.map(Value::Duration),
             (Term::Number(number), Param::Float) => number.float.map(Value::Float),
             (_, _) => None,
@@ -210,7 +206,7 @@ impl<'t> Machine<'t> {
     pub(super) fn fitting(&self, held: Held, param: Param) -> Result<Value, Fault> {
         let value = match (held, param) {
             (Held::Missing | Held::Null, Param::Any) => return Ok(Value::Nil),
-            (Held::Missing, Param::Map | Param::List | Param::Strings) => return Ok(Value::Nil),
+            (Held::Missing, Param::Map) => return Ok(Value::Nil),
             (Held::Missing, _) => {
                 return Err(Fault::new(format!(
                     "no value is given where a {} is expected",
