@@ -35,6 +35,7 @@ fn wrong(message: impl Into<String>) -> NotYaml {
 
 /// The first document; nil if there is none.
 pub(super) fn read(text: &str, meter: &mut Meter) -> Result<Value, NotYaml> {
+    check_start(text)?;
     let options = granit_parser::options! {
         bom_inside_document_as_content: true,
         block_scalar_eof_without_line_feed: true,
@@ -56,7 +57,27 @@ pub(super) fn read(text: &str, meter: &mut Meter) -> Result<Value, NotYaml> {
     let Some(event) = reader.event()? else {
         return Ok(Value::Nil);
     };
-    reader.node(event, 1).map(|node| node.value)
+    let node = reader.node(event, 1)?;
+    // What follows is of no interest, unless it keeps the document from ending.
+    reader.event()?;
+    Ok(node.value)
+}
+
+/// What YAML 1.1 does not let a stream start with and the parser, which reads YAML 1.2, passes over.
+fn check_start(text: &str) -> Result<(), NotYaml> {
+    let first = text
+        .lines()
+        .map(|line| line.trim_start_matches(' '))
+        .find(|line| !line.is_empty() && !line.starts_with('#'));
+    match first {
+        Some(line) if line.starts_with('\t') => {
+            Err(wrong("yaml: found character that cannot start any token"))
+        }
+        Some(line) if line.trim_end() == "..." => {
+            Err(wrong("yaml: did not find expected <document start>"))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 struct Reader<'a, 'm> {
