@@ -13,4 +13,5 @@ mod restart;
 mod sessions;
 mod states;
 mod templates;
+mod texts;
 mod values;

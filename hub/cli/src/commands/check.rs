@@ -222,6 +222,53 @@ spec: {template: {spec: {containers: [{name: debug, image: busybox}]}}}
         assert_eq!(warn(&documents(&format!("{TEMPLATE}---{POD}"))), 0);
     }
 
+    const TEXTS: &str = "
+apiVersion: breakglass.t-caas.telekom.com/v1alpha1
+kind: DebugPodTemplate
+metadata: {name: shell-pod}
+spec:
+  templateString: |
+    containers:
+      - {name: debug, image: {{ .vars.image }}}
+---
+apiVersion: breakglass.t-caas.telekom.com/v1alpha1
+kind: DebugSessionTemplate
+metadata: {name: shell}
+spec:
+  podTemplateRef: {name: shell-pod}
+  allowed: {groups: [sre], clusters: ['*']}
+  extraDeployVariables: [{name: image, default: busybox}]
+  podOverridesTemplate: |
+    spec: {hostNetwork: {{ .vars.image | foo }}}
+";
+
+    #[test]
+    fn mistakes_in_texts_are_told_in_their_own_file_line_and_column() {
+        let told = mistakes_in_texts(&documents(TEXTS));
+        assert_eq!(told.len(), 1, "{told:?}");
+        let place = "f.yaml:18:42: shell: spec.podOverridesTemplate: no function \"foo\"";
+        assert!(told[0].starts_with(place), "{told:?}");
+        let good = TEXTS.replace("{{ .vars.image | foo }}", "true");
+        assert_eq!(mistakes_in_texts(&documents(&good)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn d11_what_a_session_template_makes_wrong_in_its_pod_is_told_at_the_pods_text() {
+        let text = TEXTS
+            .replace("{{ .vars.image | foo }}", "true")
+            .replace("name: image, d", "name: imge, d");
+        let told = mistakes_in_texts(&documents(&text));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].starts_with("f.yaml:8:33: shell-pod: spec.templateString: .vars.image"),
+            "{told:?}"
+        );
+        assert!(
+            told[0].ends_with("(with the variables of shell)"),
+            "{told:?}"
+        );
+    }
+
     #[test]
     fn d10_an_unbuilt_field_in_use_is_a_warning() {
         let sharing = "terminalSharing: {enabled: true}, allowed:";
