@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use breakglass_protocol::labels;
-use breakglass_protocol::wire::grant::{Auxiliary, AuxiliaryOrder, Grant, PodSource, Work};
-use breakglass_render::grant::{Pod, RenderError, RenderedGrant, render_grant};
+use breakglass_protocol::wire::grant::{Auxiliary, AuxiliaryOrder, Grant};
+use breakglass_render::grant::{RenderError, RenderedGrant, render_grant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -132,35 +132,7 @@ impl Rendered {
 /// # Errors
 /// What in the grant cannot be deployed, by template or field.
 pub fn render(grant: &Grant, seed: &Seed) -> Result<Rendered, WorkloadError> {
-    let texts = match without_texts(grant) {
-        Some(pod) => pod,
-        None => render_grant(grant, seed.bytes())?,
-    };
-    assemble(grant, texts)
-}
-
-/// A grant that holds no text at all is what it says.
-fn without_texts(grant: &Grant) -> Option<RenderedGrant> {
-    let Work::Workload(workload) = &grant.work;
-    match &workload.pod {
-        PodSource::Structured {
-            labels,
-            annotations,
-            spec,
-        } if workload.overrides_template.is_none() && grant.auxiliary.is_empty() => {
-            Some(RenderedGrant {
-                pod: Pod {
-                    labels: labels.clone(),
-                    annotations: annotations.clone(),
-                    spec: spec.clone(),
-                },
-                resources: Vec::new(),
-                overrides: None,
-                auxiliary: Vec::new(),
-            })
-        }
-        PodSource::Structured { .. } | PodSource::Text(_) => None,
-    }
+    assemble(grant, render_grant(grant, seed.bytes())?)
 }
 
 /// All manifests of a grant whose texts are rendered.

@@ -20,10 +20,13 @@ use breakglass_agent_core::held::Held;
 use breakglass_agent_core::holdings::{Holdings, Received};
 use breakglass_agent_core::link::{Link, LinkConfig};
 use breakglass_protocol::ids::{CallId, ClusterName, GrantUid, Revision};
+use breakglass_protocol::kinds::auxiliary::FailurePolicy;
+use breakglass_protocol::kinds::debug_pod_template::TemplateEngine;
 use breakglass_protocol::wire::close::CloseCode;
 use breakglass_protocol::wire::grant::{
-    Desired, EndReason, Grant, GrantContext, GrantedPerson, Operations, PodOverrides, PodSource,
-    Role, Work, Workload, WorkloadKind, feature,
+    AtEnd, Auxiliary, AuxiliaryOrder, AuxiliarySource, Desired, EndReason, Grant, GrantContext,
+    GrantedPerson, GrantedValue, Operations, PodOverrides, PodSource, Role, TemplateText,
+    ValueOrigin, Work, Workload, WorkloadKind, feature,
 };
 use breakglass_protocol::wire::hello::Welcome;
 use breakglass_protocol::wire::report::{Phase, Readiness, Report};
@@ -816,5 +819,95 @@ async fn s08_a_foreign_claim_in_the_way_fails_the_session_and_what_was_made_goes
         1,
         "theirs is left alone"
     );
+    agent.die().await;
+}
+
+/// A pod and a claim, as an operator writes them.
+const STORAGE: &str = r#"containers:
+  - name: fio
+    image: {{ .vars.image | default "busybox:1" }}
+    command: ["sleep", "infinity"]
+    resources: {limits: {cpu: {{ .vars.cpu }}}}
+    volumeMounts: [{name: data, mountPath: /data}]
+volumes:
+  - name: data
+    persistentVolumeClaim: {claimName: pvc-{{ .session.name | trunc 20 }}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: pvc-{{ .session.name | trunc 20 }}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: {{ .vars.size | default "1Gi" }}}}
+"#;
+
+#[tokio::test]
+async fn d04_texts_are_rendered_once_and_deployed() {
+    let api = FakeApi::new();
+    let mut session = grant(SignedDuration::from_hours(1));
+    let Work::Workload(workload) = &mut session.work;
+    workload.pod = PodSource::Text(TemplateText {
+        engine: TemplateEngine::Go,
+        text: STORAGE.into(),
+        place: "DebugPodTemplate storage spec.templateString".into(),
+    });
+    session.values = [("cpu", "2"), ("size", "5Gi")]
+        .map(|(name, text)| {
+            let value = GrantedValue {
+                text: text.into(),
+                origin: ValueOrigin::Constrained,
+            };
+            (name.to_owned(), value)
+        })
+        .into();
+    session.auxiliary = vec![Auxiliary {
+        name: "isolation".into(),
+        category: Some("network-policy".into()),
+        source: AuxiliarySource::Structured {
+            engine: TemplateEngine::Go,
+            template: json!({
+                "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+                "metadata": { "name": "{{ .Session.Name }}-isolation", "namespace": "{{ .Session.Spec.TargetNamespace }}" },
+                "spec": { "podSelector": { "matchLabels": { "breakglass.t-caas.telekom.com/session": "{{ .Session.Name }}" } },
+                    "policyTypes": ["Ingress"] },
+            }),
+            place: "DebugSessionTemplate isolated spec.auxiliaryResources[0]".into(),
+        },
+        order: AuxiliaryOrder::BeforeWorkload,
+        at_end: AtEnd::Delete,
+        failure_policy: FailurePolicy::Fail,
+    }];
+    let mut agent = Agent::start(&api).await;
+    agent.snapshot(1, &[&session]).await;
+    api.until("the DaemonSet", |api| daemon_set(api).is_some())
+        .await;
+    let set = daemon_set(&api).unwrap();
+    let container = &set["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["resources"]["limits"]["cpu"], "2");
+    assert_eq!(container["image"], "busybox:1");
+    let claim = api
+        .get(
+            "persistentvolumeclaims",
+            NAMESPACE,
+            "pvc-debug-session-abc123",
+        )
+        .unwrap();
+    assert_eq!(claim["spec"]["resources"]["requests"]["storage"], "5Gi");
+    let policy = format!("{SESSION}-isolation");
+    assert!(api.get("networkpolicies", NAMESPACE, &policy).is_some());
+    let report = agent
+        .report("statuses", |report| report.resources.len() == 2)
+        .await;
+    assert_eq!(report.resources[0].source, "pod-template[1]");
+    assert_eq!(report.resources[1].source, "auxiliary/isolation[0]");
+
+    agent.grant(2, &ended(session)).await;
+    agent
+        .report("the proof", |report| report.phase == Phase::Ended)
+        .await;
+    for plural in ["daemonsets", "persistentvolumeclaims", "networkpolicies"] {
+        assert!(api.all(plural).is_empty(), "{plural}");
+    }
     agent.die().await;
 }

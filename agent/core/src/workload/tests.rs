@@ -1,5 +1,5 @@
 use breakglass_protocol::kinds::auxiliary::FailurePolicy;
-use breakglass_protocol::wire::grant::{ContainerOverride, PodOverrides, WorkloadKind};
+use breakglass_protocol::wire::grant::{ContainerOverride, PodOverrides, PodSource, WorkloadKind};
 use k8s_openapi::api::core::v1::{EnvVar, SecurityContext};
 
 use super::*;
@@ -456,11 +456,13 @@ fn an_auxiliary_resource_that_gives_nothing_goes_by_its_policy_and_hostile_value
     let place = || "here".to_owned();
     let broken = || RenderError::Document {
         place: place(),
+        position: Default::default(),
         document: "document 1".into(),
         message: "no object".into(),
     };
     let hostile = || RenderError::Value {
         place: place(),
+        position: Default::default(),
         message: "variable a".into(),
     };
     for (policy, goes_on) in [
