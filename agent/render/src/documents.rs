@@ -10,16 +10,17 @@ use serde_json::{Map, Value};
 use crate::context::{Context, Facts, neutral_text, one_line};
 use crate::error::{Position, TemplateError};
 use crate::grant::{Pod, RenderError};
-use crate::limits::Limits;
+use crate::limits::Budget;
 use crate::safety::{self, Changed};
-use crate::template::{Input, Rendered, compile};
+use crate::template::{Input, Rendered, Template, compile};
 
 /// Most documents of one text: more are a mistake, and each becomes an object.
 pub const MAX_DOCUMENTS: usize = 50;
 
 /// A session as texts see it.
 #[derive(Debug)]
-pub(crate) struct Scene {
+pub(crate) struct Scene<'a> {
+    budget: &'a Budget,
     now: jiff::Timestamp,
     seed: [u8; 32],
     real: Context,
@@ -27,9 +28,10 @@ pub(crate) struct Scene {
     neutral: Option<Context>,
 }
 
-impl Scene {
-    pub(crate) fn new(facts: &Facts, seed: [u8; 32]) -> Self {
+impl<'a> Scene<'a> {
+    pub(crate) fn new(facts: &Facts, seed: [u8; 32], budget: &'a Budget) -> Self {
         Self {
+            budget,
             now: facts.now,
             seed,
             real: facts.to_context(),
@@ -38,8 +40,14 @@ impl Scene {
     }
 
     /// A context from a file, as it is.
-    pub(crate) fn of_context(context: &Context, now: jiff::Timestamp, seed: [u8; 32]) -> Self {
+    pub(crate) fn of_context(
+        context: &Context,
+        now: jiff::Timestamp,
+        seed: [u8; 32],
+        budget: &'a Budget,
+    ) -> Self {
         Self {
+            budget,
             now,
             seed,
             real: context.clone(),
@@ -52,6 +60,7 @@ impl Scene {
         let real = self.real.with_typed(one_line);
         let neutral = real.with_typed(neutral_text);
         Self {
+            budget: self.budget,
             now: self.now,
             seed: self.seed,
             neutral: (neutral != real).then_some(neutral),
@@ -59,13 +68,20 @@ impl Scene {
         }
     }
 
-    fn input(&self, context: &Context) -> Input {
-        Input {
+    /// One rendering, within what is left for all.
+    fn render(&self, template: &Template, context: &Context) -> Result<Rendered, TemplateError> {
+        let limits = self.budget.limits();
+        let rendered = template.render(&Input {
             context: context.clone(),
             now: self.now,
             seed: self.seed,
-            limits: Limits::default(),
-        }
+            limits,
+        });
+        self.budget.take(match &rendered {
+            Ok(rendered) => rendered.steps,
+            Err(_) => limits.steps,
+        });
+        rendered
     }
 
     /// A string of a structured resource: it stays one string whatever is in it.
@@ -75,18 +91,18 @@ impl Scene {
         place: &str,
         text: &str,
     ) -> Result<String, RenderError> {
-        let rendered = compile(engine, place, text)?.render(&self.input(&self.real))?;
+        let rendered = self.render(&compile(engine, place, text)?, &self.real)?;
         Ok(rendered.text)
     }
 
     /// The documents of a text that are not empty.
     pub(crate) fn documents(&self, source: &TemplateText) -> Result<Documents, RenderError> {
         let template = compile(source.engine, &source.place, &source.text)?;
-        let rendered = template.render(&self.input(&self.real))?;
+        let rendered = self.render(&template, &self.real)?;
         let neutral = self
             .neutral
             .as_ref()
-            .map(|context| template.render(&self.input(context)));
+            .map(|context| self.render(&template, context));
         let documents = match manifest::read_plain(&rendered.text) {
             Ok(documents) => documents,
             Err(error) => {

@@ -60,6 +60,8 @@ pub(crate) struct Rendered {
     pub(crate) text: String,
     /// From which byte of the text on a piece of the template wrote it, in order.
     pub(crate) origins: Vec<(usize, Position)>,
+    /// How many steps it took.
+    pub(crate) steps: u64,
 }
 
 /// Reads a template; the error has line and column. `place` is its name in errors.

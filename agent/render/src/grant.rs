@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::context::Facts;
 use crate::documents::Scene;
 use crate::error::{Position, TemplateError};
+use crate::limits::Budget;
 
 /// What the texts of a grant gave. Nothing here has been checked against a cluster or a ceiling.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +89,8 @@ impl RenderError {
 /// # Errors
 /// The first text of pod or overrides that does not give what it must, or a value that S13 refuses anywhere.
 pub fn render_grant(grant: &Grant, seed: [u8; 32]) -> Result<RenderedGrant, RenderError> {
-    let scene = Scene::new(&Facts::of_grant(grant), seed);
+    let budget = Budget::new();
+    let scene = Scene::new(&Facts::of_grant(grant), seed, &budget);
     let Work::Workload(workload) = &grant.work;
     let (pod, resources) = render_pod(&scene, &workload.pod)?;
     let overrides = workload
@@ -113,7 +115,7 @@ pub fn render_grant(grant: &Grant, seed: [u8; 32]) -> Result<RenderedGrant, Rend
 }
 
 pub(crate) fn render_pod(
-    scene: &Scene,
+    scene: &Scene<'_>,
     source: &PodSource,
 ) -> Result<(Pod, Vec<Value>), RenderError> {
     match source {
@@ -135,7 +137,7 @@ pub(crate) fn render_pod(
 
 /// The shape of `podOverrides`: its fields, below `spec` or without.
 pub(crate) fn render_overrides(
-    scene: &Scene,
+    scene: &Scene<'_>,
     text: &TemplateText,
 ) -> Result<Option<PodOverrides>, RenderError> {
     let documents = scene.documents(text)?;
@@ -184,7 +186,7 @@ fn overrides(from: pod_overrides::PodOverrides) -> PodOverrides {
 }
 
 pub(crate) fn render_auxiliary(
-    scene: &Scene,
+    scene: &Scene<'_>,
     source: &AuxiliarySource,
 ) -> Result<Vec<Value>, RenderError> {
     match source {
@@ -199,12 +201,14 @@ pub(crate) fn render_auxiliary(
 
 /// Every string below, rendered by itself; numbers, keys and structure stay as they are written.
 fn render_strings(
-    scene: &Scene,
+    scene: &Scene<'_>,
     engine: TemplateEngine,
     place: &str,
     template: &Value,
 ) -> Result<Value, RenderError> {
     Ok(match template {
+        // Most strings of a resource hold no expression.
+        Value::String(text) if !text.contains('{') => template.clone(),
         Value::String(text) => Value::String(scene.render_string(engine, place, text)?),
         Value::Array(items) => Value::Array(
             items

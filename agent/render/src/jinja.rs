@@ -12,7 +12,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehav
 
 use crate::error::{Fault, Position, TemplateError};
 use crate::functions::{self, Args, Env, Function, Param};
-use crate::limits::{Limits, Meter};
+use crate::limits::{Budget, Limits, Meter};
 use crate::random::RandomStream;
 use crate::template::{Input, Rendered};
 use crate::value::{Journal, Map, MapKind, Value};
@@ -48,7 +48,6 @@ pub(crate) fn parse(place: &str, text: &str, limits: &Limits) -> Result<Template
         )));
     }
     let mut environment = environment().clone();
-    environment.set_fuel(Some(limits.steps));
     environment
         .add_template_owned(NAME, text.to_owned())
         .map_err(|error| explain(place, text, &error))?;
@@ -125,8 +124,9 @@ fn write(out: &mut minijinja::Output<'_>, text: &str) -> Result<(), Error> {
 impl Template {
     pub(crate) fn render(&self, input: &Input) -> Result<Rendered, TemplateError> {
         let text = self.source();
-        let template = self
-            .environment
+        let mut environment = self.environment.clone();
+        environment.set_fuel(Some(input.limits.steps));
+        let template = environment
             .get_template(NAME)
             .map_err(|error| explain(&self.place, text, &error))?;
         let root = minijinja::Value::from_object(Root {
@@ -168,6 +168,7 @@ impl Template {
         Ok(Rendered {
             text: rendered,
             origins,
+            steps: Budget::UNTOLD,
         })
     }
 

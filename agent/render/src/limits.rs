@@ -29,6 +29,43 @@ impl Default for Limits {
     }
 }
 
+/// What all the texts of one grant, or of one check, may take together. Each text stays within its own [`Limits`]; many
+/// of them would still hold an agent up.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    steps: std::cell::Cell<u64>,
+}
+
+impl Budget {
+    /// Ten texts at their limit: some 200 ms.
+    pub(crate) const STEPS: u64 = 2_000_000;
+    /// What a text costs whose engine does not tell its steps.
+    pub(crate) const UNTOLD: u64 = 20_000;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            steps: std::cell::Cell::new(Self::STEPS),
+        }
+    }
+
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.steps.get() == 0
+    }
+
+    /// The limits of the next text.
+    pub(crate) fn limits(&self) -> Limits {
+        let limits = Limits::default();
+        Limits {
+            steps: limits.steps.min(self.steps.get()),
+            ..limits
+        }
+    }
+
+    pub(crate) fn take(&self, steps: u64) {
+        self.steps.set(self.steps.get().saturating_sub(steps));
+    }
+}
+
 /// What is left of the limits while rendering.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -48,6 +85,11 @@ impl Meter {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How many steps were taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.steps
     }
 
     /// One node executed, one item visited.

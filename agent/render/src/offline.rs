@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::documents::Scene;
 use crate::grant::{self, RenderError};
+use crate::limits::Budget;
 
 /// What a text must give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,8 @@ pub fn render(
     now: Timestamp,
     seed: [u8; 32],
 ) -> Result<Shown, RenderError> {
-    let scene = Scene::of_context(context, now, seed);
+    let budget = Budget::new();
+    let scene = Scene::of_context(context, now, seed, &budget);
     let documents = scene.documents(text)?;
     let shown = documents.text().to_owned();
     match wanted {
@@ -69,5 +71,6 @@ pub fn render_structured(
     now: Timestamp,
     seed: [u8; 32],
 ) -> Result<Vec<Value>, RenderError> {
-    grant::render_auxiliary(&Scene::of_context(context, now, seed), source)
+    let budget = Budget::new();
+    grant::render_auxiliary(&Scene::of_context(context, now, seed, &budget), source)
 }

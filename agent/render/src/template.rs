@@ -25,6 +25,8 @@ pub struct Rendered {
     pub text: String,
     /// Which place of the template wrote from this byte on; in order.
     pub origins: Vec<(usize, Position)>,
+    /// How many steps it took, of [`Limits::steps`].
+    pub steps: u64,
 }
 
 impl Rendered {
@@ -113,6 +115,7 @@ impl Dialect for go::Template {
         Ok(Rendered {
             text: rendered.text,
             origins: rendered.origins,
+            steps: rendered.steps,
         })
     }
 

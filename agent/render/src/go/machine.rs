@@ -118,6 +118,7 @@ pub(super) fn render(
         Ok(_) => Ok(Rendered {
             text: machine.out,
             origins: machine.origins,
+            steps: machine.meter.taken(),
         }),
         Err(fault) => Err(TemplateError {
             place: template.place.to_string(),

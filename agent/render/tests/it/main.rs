@@ -8,3 +8,4 @@ mod corpus;
 mod corpus_files;
 #[path = "../shared/engine.rs"]
 mod engine;
+mod values;
