@@ -35,7 +35,7 @@ const FAMILIES: &[Focus] = &[
     },
     Focus {
         templates: &[
-            "{{ $y := fromYaml (printf \"a: %s\\nb: [%s, %s]\\n%s: x\" .s .t .u .s) }}{{ if hasKey $y \"Error\" }}E{{ else }}{{ toJson $y }}{{ end }}",
+            "{{ $y := fromYaml (printf \"a: %s\\nb:\\n- %s\\n- %s\\n%s: x\" .s .t .u .s) }}{{ if hasKey $y \"Error\" }}E{{ else }}{{ toJson $y }}{{ end }}",
             "{{ $y := fromYaml (printf \"a: %s\" .s) }}{{ if hasKey $y \"Error\" }}E{{ else }}{{ toJson $y }} {{ toYaml $y }}{{ end }}",
         ],
         text: number_like,

@@ -326,6 +326,14 @@ fn meaning(text: &str, found: Plain) -> (&'static str, Value, Option<Rc<str>>) {
 /// A key that is a `float64`: with the digits of a `float32`, as the library does.
 fn short(number: f64) -> String {
     let number = number as f32;
+    if !number.is_finite() {
+        let sign = if number.is_sign_negative() { "-" } else { "" };
+        return if number.is_nan() {
+            ".nan".to_owned()
+        } else {
+            format!("{sign}.inf")
+        };
+    }
     let scientific = format!("{number:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     match exponent.parse::<i32>() {
