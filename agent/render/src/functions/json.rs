@@ -102,9 +102,10 @@ pub(super) fn error_map(message: String) -> Value {
 
 fn from_json(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
     match read::read(args.str(0)?, env.meter) {
-        Ok(value) => Ok(as_map(value, "")),
+        Ok(value) => Ok(value),
         Err(NotJson::Limit(fault)) => Err(fault),
-        Err(NotJson::Syntax(message)) => Ok(error_map(message)),
+        // As Sprig has it, whose name it is: no error, and no value.
+        Err(NotJson::Syntax(_)) => Ok(Value::Nil),
     }
 }
 

@@ -91,13 +91,6 @@ func helm() template.FuncMap {
 			}
 			return string(data)
 		},
-		"fromJson": func(text string) map[string]any {
-			fields := map[string]any{}
-			if err := json.Unmarshal([]byte(text), &fields); err != nil {
-				fields["Error"] = err.Error()
-			}
-			return fields
-		},
 		"fromJsonArray": func(text string) []any {
 			items := []any{}
 			if err := json.Unmarshal([]byte(text), &items); err != nil {
