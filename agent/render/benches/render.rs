@@ -23,12 +23,12 @@ fn main() {
     let text = fs::read_to_string(dir.join("pod.tpl")).unwrap();
     let context: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(dir.join("context.json")).unwrap()).unwrap();
-    let once = engine::Once::parse(&text).expect("the template is right");
+    let once = engine::Once::parse(&text, &context).expect("the template is right");
     let mut criterion = Criterion::default()
         .configure_from_args()
         .measurement_time(Duration::from_secs(5));
     let rates = [
-        (ONCE, rate(&mut criterion, ONCE, || once.render(&context))),
+        (ONCE, rate(&mut criterion, ONCE, || once.render())),
         (
             EACH_TIME,
             rate(&mut criterion, EACH_TIME, || {

@@ -19,8 +19,6 @@ mod jinja;
 mod limits;
 pub mod offline;
 mod print;
-#[doc(hidden)]
-pub mod probe;
 mod random;
 mod safety;
 mod template;

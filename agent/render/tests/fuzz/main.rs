@@ -117,7 +117,7 @@ fn case(seed: u64, functions: &[Function], corpus: &[Case]) -> Question {
 /// Whether Go itself gives now this and now that: it sorts some keys by an order that is none, from a random start.
 fn varies(oracle: &mut Oracle, question: &Question, rendering: &Rendering) -> anyhow::Result<bool> {
     /// As many are enough to see one of a few orders.
-    const TRIES: usize = 16;
+    const TRIES: usize = 64;
     let again = vec![question.clone(); TRIES];
     let answers = oracle.judge(&again)?;
     Ok(answers

@@ -106,10 +106,11 @@ fn is_undefined(question: &Question, answer: &Answer, rendering: &Rendering) -> 
     let bytes = has(&["\\x", "b64dec", "b32dec"])
         && (want.contains('\u{fffd}') || got.contains('\u{fffd}'));
     // YAML 1.1 breaks lines there, when it reads.
-    let breaks = has(&["fromYaml"])
+    let breaks = has(&["fromYaml", "toYaml"])
         && ['\u{85}', '\u{2028}', '\u{2029}'].iter().any(|char| {
             want.contains(*char)
                 || got.contains(*char)
+                || template.contains(*char)
                 || question.context.to_string().contains(*char)
         });
     // Behind a list's end there may be room in Go's memory, which it slices as well.

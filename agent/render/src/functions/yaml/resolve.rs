@@ -27,7 +27,7 @@ pub(super) fn resolve(text: &str) -> Plain {
             if found != Plain::Text {
                 found
             } else if first == b'.' {
-                decimal(text).map_or(Plain::Text, Plain::Float)
+                fraction(text).map_or(Plain::Text, Plain::Float)
             } else if is_timestamp(text) {
                 Plain::Timestamp
             } else {
@@ -95,6 +95,21 @@ fn integer(text: &str) -> Option<i128> {
     }
     let number = i128::from_str_radix(digits, base).ok()?;
     Some(if negative { -number } else { number })
+}
+
+/// A number that starts with its point, with lines between digits as Go's own constants may have.
+fn fraction(text: &str) -> Option<f64> {
+    let between_digits = text
+        .split('_')
+        .skip(1)
+        .zip(text.split('_'))
+        .all(|(right, left)| {
+            right.starts_with(|c: char| c.is_ascii_digit())
+                && left.ends_with(|c: char| c.is_ascii_digit())
+        });
+    between_digits
+        .then(|| decimal(&text.replace('_', "")))
+        .flatten()
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, if it is finite.
