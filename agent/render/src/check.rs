@@ -4,7 +4,7 @@
 use breakglass_protocol::kinds::auxiliary::AuxiliaryResource;
 use breakglass_protocol::kinds::debug_pod_template::{DebugPodTemplateSpec, TemplateEngine};
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplateSpec;
-use breakglass_protocol::kinds::variables::DeployVariable;
+use breakglass_protocol::kinds::variables::{DeployVariable, declared};
 use breakglass_protocol::wire::grant::{AuxiliarySource, PodSource, TemplateText};
 
 use crate::documents::Scene;
@@ -55,7 +55,12 @@ pub fn check_session_template(
     spec: &DebugSessionTemplateSpec,
     pod_template: Option<(&str, &DebugPodTemplateSpec)>,
 ) -> Vec<Finding> {
-    let declared = variables(spec, pod_template.map(|(_, pod)| pod));
+    let of_pod = pod_template.map(|(_, pod)| pod.extra_deploy_variables.as_slice());
+    let declared: Vec<DeployVariable> =
+        declared(&spec.extra_deploy_variables, of_pod.unwrap_or_default())
+            .into_iter()
+            .cloned()
+            .collect();
     let check = Check {
         template: name,
         variables: &declared,
@@ -97,23 +102,6 @@ pub fn check_session_template(
         findings.extend(check.auxiliary(name, &field, engine, resource));
     }
     findings
-}
-
-/// The pod template's variables and the session template's; of one name the session template's.
-#[must_use]
-pub fn variables(
-    spec: &DebugSessionTemplateSpec,
-    pod_template: Option<&DebugPodTemplateSpec>,
-) -> Vec<DeployVariable> {
-    let own = &spec.extra_deploy_variables;
-    pod_template
-        .map(|pod| pod.extra_deploy_variables.as_slice())
-        .unwrap_or_default()
-        .iter()
-        .filter(|inherited| own.iter().all(|variable| variable.name != inherited.name))
-        .chain(own)
-        .cloned()
-        .collect()
 }
 
 /// What a variable means that nobody declared.

@@ -113,6 +113,25 @@ pub struct VariableValidation {
     pub max_items: Option<i32>,
 }
 
+/// The variables that a session has: the pod template's in its order, then the session template's. Of one name the session
+/// template's declaration counts, whole.
+#[must_use]
+pub fn declared<'a>(
+    of_session_template: &'a [DeployVariable],
+    of_pod_template: &'a [DeployVariable],
+) -> Vec<&'a DeployVariable> {
+    let find = |name: &str| of_session_template.iter().find(|own| own.name == name);
+    let inherited = of_pod_template
+        .iter()
+        .map(|variable| find(&variable.name).unwrap_or(variable));
+    let own = of_session_template.iter().filter(|own| {
+        of_pod_template
+            .iter()
+            .all(|variable| variable.name != own.name)
+    });
+    inherited.chain(own).collect()
+}
+
 /// Checks a whole `extraDeployVariables` list of the object that `checks` stands in.
 pub(super) fn check_variables(variables: &[DeployVariable], checks: &mut Checks) {
     const FIELD: &str = "extraDeployVariables";

@@ -7,7 +7,6 @@ use breakglass_protocol::kinds::auxiliary::AuxiliaryResource;
 use breakglass_protocol::kinds::variables::{DeployVariable, InputType};
 use breakglass_protocol::wire::grant::{GrantedValue, ValueOrigin};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use crate::context::Facts;
 use crate::error::Position;
@@ -75,7 +74,8 @@ fn constrained(text: impl Into<String>) -> GrantedValue {
 /// The default, or what a requester who must give one could give. `None`: nothing is given.
 fn first(variable: &DeployVariable) -> Option<GrantedValue> {
     if let Some(default) = &variable.default {
-        return Some(constrained(text_of(default)));
+        // A default that its own rules refuse is told by the field checks.
+        return variable.read_value(default).ok().map(constrained);
     }
     if variable.required != Some(true) {
         return None;
@@ -145,17 +145,6 @@ fn others(variable: &DeployVariable) -> Vec<Option<GrantedValue>> {
         others.push(None);
     }
     others
-}
-
-/// A default as templates read it.
-fn text_of(default: &Value) -> String {
-    match default {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(","),
-        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
-            other.to_string()
-        }
-    }
 }
 
 /// A session that could be.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplateSpec;
 use breakglass_protocol::kinds::debug_session::{ResolvedValue, ValueOrigin};
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplateSpec;
-use breakglass_protocol::kinds::variables::{DeployVariable, InputType};
+use breakglass_protocol::kinds::variables::{self, DeployVariable, InputType};
 use breakglass_protocol::limits::MAX_VALUES_BYTES;
 use breakglass_protocol::manifest::did_you_mean;
 use serde_json::Value;
@@ -23,19 +23,8 @@ pub fn declared<'a>(
     template: &'a DebugSessionTemplateSpec,
     pod_template: Option<&'a DebugPodTemplateSpec>,
 ) -> Vec<&'a DeployVariable> {
-    let own = &template.extra_deploy_variables;
-    let replaced = |variable: &'a DeployVariable| own.iter().find(|o| o.name == variable.name);
-    let mut declared: Vec<&DeployVariable> = pod_template
-        .iter()
-        .flat_map(|pod| &pod.extra_deploy_variables)
-        .map(|variable| replaced(variable).unwrap_or(variable))
-        .collect();
-    for variable in own {
-        if !declared.iter().any(|d| d.name == variable.name) {
-            declared.push(variable);
-        }
-    }
-    declared
+    let of_pod = pod_template.map(|pod| pod.extra_deploy_variables.as_slice());
+    variables::declared(&template.extra_deploy_variables, of_pod.unwrap_or_default())
 }
 
 /// The value of every variable that has one.
