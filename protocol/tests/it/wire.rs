@@ -208,3 +208,48 @@ fn s20_a_frame_that_lies_about_its_length_is_refused_without_harm() {
         "an unknown message"
     );
 }
+
+/// What a hub of this version sends of texts, values and auxiliary resources; an agent two releases on must read it.
+#[test]
+fn a_grant_with_texts_keeps_its_words() {
+    use breakglass_protocol::wire::grant::Grant;
+    let sent = serde_json::json!({
+        "uid": "8f14e45f-ceea-467f-a0e6-2b3c1d0f9a11",
+        "session": "debug-session-abc123",
+        "namespace": "breakglass",
+        "cluster": "west",
+        "desired": {"running": {}},
+        "startsAt": "2026-01-02T03:04:05Z",
+        "expiresAt": "2026-01-02T04:04:05Z",
+        "lastEnd": "2026-01-02T04:04:05Z",
+        "renewal": 0,
+        "digest": "d",
+        "people": [],
+        "operations": {"exec": true, "attach": true, "logs": false, "portForward": true},
+        "context": {"requestedBy": "alice", "approvedBy": null, "reason": null, "template": "t", "binding": null},
+        "targetNamespace": "breakglass-debug",
+        "work": {"workload": {
+            "kind": "Deployment",
+            "replicas": 1,
+            "pod": {"text": {"engine": "go", "text": "containers: []", "place": "DebugPodTemplate p spec.templateString"}},
+            "overrides": {"hostNetwork": null, "hostPID": null, "hostIPC": null, "containers": []},
+            "overridesTemplate": {"engine": "jinja", "text": "", "place": "here"},
+            "affinity": null,
+            "tolerations": [],
+        }},
+        "labels": {},
+        "annotations": {},
+        "values": {
+            "a": {"text": "typed", "origin": "freeText"},
+            "b": {"text": "true", "origin": "constrained"},
+        },
+        "auxiliary": [
+            {"name": "one", "category": "rbac", "order": "beforeWorkload", "atEnd": "delete", "failurePolicy": "fail",
+             "source": {"structured": {"engine": "go", "template": {"kind": "Role"}, "place": "here"}}},
+            {"name": "two", "category": null, "order": "afterWorkload", "atEnd": "keep", "failurePolicy": "ignore",
+             "source": {"text": {"engine": "go", "text": "x", "place": "there"}}},
+        ],
+    });
+    let grant: Grant = serde_json::from_value(sent.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&grant).unwrap(), sent);
+}
