@@ -117,7 +117,7 @@ fn is_undefined(question: &Question, answer: &Answer, rendering: &Rendering) -> 
     let room =
         matches!(&rendering.result, Some(Err(error)) if error.contains("is outside of a list"));
     // A nil map of Go is `null` in JSON; ours is an empty one.
-    let nil_map = has(&["fromJson", "fromYaml", "unset", "merge"])
+    let nil_map = has(&["fromJson", "fromYaml", "unset", "merge", "Merge"])
         && want.replace("null", "{}") == got.replace("null", "{}");
     let random = has(&["rand", "shuffle", "uuidv4"]);
     reads || address || cut || bytes || breaks || room || nil_map || random

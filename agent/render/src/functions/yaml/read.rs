@@ -60,7 +60,7 @@ pub(super) fn read(text: &str, meter: &mut Meter) -> Result<Value, NotYaml> {
     let node = reader.node(event, 1)?;
     // What follows is of no interest, unless it keeps the document from ending.
     reader.event()?;
-    Ok(node.value)
+    in_json(node.value)
 }
 
 /// What YAML 1.1 does not let a stream start with and the parser, which reads YAML 1.2, passes over.
@@ -175,7 +175,7 @@ impl<'a> Reader<'a, '_> {
             let item = self.node(event, depth.saturating_add(1))?;
             self.meter.bytes(size_of::<Value>())?;
             size = size.saturating_add(item.size);
-            items.push(item.value);
+            items.push(in_json(item.value)?);
         }
         Ok(Node {
             value: Value::list(items),
@@ -208,7 +208,7 @@ impl<'a> Reader<'a, '_> {
                     wrong("unsupported map key: neither null nor numbers beyond 64 bits can be one")
                 }
             })?;
-            entries.insert(name, value.value);
+            entries.insert(name, in_json(value.value)?);
         }
         Ok(Node {
             value: Value::map(entries),
@@ -288,9 +288,17 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, Not
             tag.unwrap_or_default()
         )));
     }
+    Ok(Node {
+        merge: text == "<<"
+            && (tag == Some("merge") || (tag.is_none() && style == ScalarStyle::Plain)),
+        ..leaf(value, key)
+    })
+}
+
+/// What the library passes through JSON on its way; keys are texts there, so any number may be one.
+fn in_json(value: Value) -> Result<Value, NotYaml> {
     if let Value::Float(number) = value
         && !number.is_finite()
-        && key.is_some()
     {
         let name = match number {
             f64::INFINITY => "+Inf",
@@ -299,11 +307,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, Not
         };
         return Err(wrong(format!("json: unsupported value: {name}")));
     }
-    Ok(Node {
-        merge: text == "<<"
-            && (tag == Some("merge") || (tag.is_none() && style == ScalarStyle::Plain)),
-        ..leaf(value, key)
-    })
+    Ok(value)
 }
 
 /// Tag, value and key.
