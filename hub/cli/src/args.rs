@@ -25,8 +25,9 @@ pub struct Global {
     /// Config file with contexts (default: ~/.config/bgctl/config.yaml, if it is there)
     #[arg(long, global = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
-    /// Context of the config file
-    #[arg(short, long, global = true, env = "BGCTL_CONTEXT", value_name = "NAME")]
+    /// Context of the config file [env: BGCTL_CONTEXT]; with `template render` a JSON file: what the template sees
+    // The environment is read with the settings: it never names such a file.
+    #[arg(short, long, global = true, value_name = "NAME")]
     pub context: Option<String>,
     /// Output format
     #[arg(short, long, global = true, env = "BGCTL_OUTPUT", value_enum)]
@@ -272,7 +273,8 @@ pub enum OfflineTemplate {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Render a template with a context from a file, as the agent would
+    /// Render a template as the agent would; --context names a JSON file with session, target, template, vars, labels,
+    /// annotations, now
     Render(Render),
 }
 
@@ -281,15 +283,12 @@ pub struct Render {
     /// Manifests of templates; with --engine the text of one template
     #[arg(required_unless_present = "json_lines")]
     pub file: Option<PathBuf>,
-    /// JSON with session, target, template, vars, labels, annotations, now
-    #[arg(long, value_name = "CONTEXT.json")]
-    pub context: Option<PathBuf>,
     /// FILE is a template's text in this language, not a manifest
     #[arg(long)]
     pub engine: Option<Engine>,
     /// Read {"template", "context", "engine"} objects from standard input, one a line, and answer each with {"output"}
     /// or {"error"}
-    #[arg(long, conflicts_with_all = ["file", "context", "engine"])]
+    #[arg(long, conflicts_with_all = ["file", "engine"])]
     pub json_lines: bool,
 }
 

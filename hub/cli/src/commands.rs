@@ -22,7 +22,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Version => output::write_out(concat!("bgctl ", env!("CARGO_PKG_VERSION"), "\n"))?,
         Command::Template(OfflineTemplate::Check { files }) => return check::run(&files),
-        Command::Template(OfflineTemplate::Render(args)) => return render::run(&args),
+        Command::Template(OfflineTemplate::Render(args)) => {
+            return render::run(&args, cli.global.context.as_deref());
+        }
         Command::Debug(debug) => {
             let settings = Settings::load(&cli.global)?;
             let client = Client::new(&settings)?;

@@ -59,7 +59,11 @@ impl Settings {
     /// Gathers the settings of one call.
     pub fn load(global: &Global) -> Result<Self> {
         let file = read_config(global.config.as_deref())?;
-        let context = pick_context(&file, global.context.as_deref())?;
+        let from_environment = std::env::var("BGCTL_CONTEXT")
+            .ok()
+            .filter(|name| !name.is_empty());
+        let asked = global.context.as_deref().or(from_environment.as_deref());
+        let context = pick_context(&file, asked)?;
         let server = global
             .server
             .clone()

@@ -26,15 +26,18 @@ const MAX_LINE_BYTES: u64 = 8 * 1024 * 1024;
 const SEED: [u8; 32] = [0; 32];
 
 /// Renders one file, or every line of standard input.
-pub fn run(args: &Render) -> Result<ExitCode> {
+pub fn run(args: &Render, context: Option<&str>) -> Result<ExitCode> {
     if args.json_lines {
+        if context.is_some() {
+            bail!("--json-lines reads a context in each line; leave --context out");
+        }
         return json_lines();
     }
     let Some(file) = &args.file else {
         bail!("name a FILE to render, or give --json-lines");
     };
-    let context = match &args.context {
-        Some(path) => read_context(path)?,
+    let context = match context {
+        Some(path) => read_context(Path::new(path))?,
         None => Value::Object(serde_json::Map::new()),
     };
     let now = now_of(&context)?;
