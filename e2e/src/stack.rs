@@ -3,6 +3,7 @@
 //!
 //! `Stack::up`: [`artifacts`] (build) → testbed → hub → per cluster: register → image → helm → connected → webhook.
 
+mod agent;
 pub mod artifacts;
 mod install;
 pub mod people;

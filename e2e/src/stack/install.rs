@@ -49,12 +49,6 @@ impl Stack {
 
     /// The printed command as it is, with the local image added.
     fn run_install(&self, cluster: &Cluster, helm: &str) -> Result<()> {
-        let programs = self.testbed.programs();
-        let path = format!(
-            "{}:{}",
-            programs.folder().display(),
-            std::env::var("PATH").unwrap_or_default()
-        );
         let line = format!(
             "{helm} --set image.tag={} --wait=false",
             self.artifacts.image_tag()
@@ -63,15 +57,32 @@ impl Stack {
         shell
             .args(["-euo", "pipefail", "-c", &line])
             .current_dir(CHECKOUT);
-        shell
+        self.set_helm_variables(&mut shell, cluster)?;
+        succeed(&mut shell, "").map(drop)
+    }
+
+    /// Helm, ready to be given arguments.
+    pub(super) fn helm(&self, cluster: &Cluster) -> Result<Command> {
+        let mut helm = Command::new(self.testbed.programs().helm());
+        self.set_helm_variables(&mut helm, cluster)?;
+        Ok(helm)
+    }
+
+    fn set_helm_variables(&self, command: &mut Command, cluster: &Cluster) -> Result<()> {
+        let path = format!(
+            "{}:{}",
+            self.testbed.programs().folder().display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
+        command
             .env("PATH", path)
             .env("KUBECONFIG", cluster.kubeconfig(User::Admin)?);
         // Helm keeps its caches in the home folder otherwise.
-        shell
-            .env("HELM_CACHE_HOME", self.folder.join("helm"))
-            .env("HELM_CONFIG_HOME", self.folder.join("helm"));
-        shell.env("HELM_DATA_HOME", self.folder.join("helm"));
-        succeed(&mut shell, "").map(drop)
+        let caches = self.folder.join("helm");
+        for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+            command.env(variable, &caches);
+        }
+        Ok(())
     }
 
     /// Whether the hub says that the cluster's agent is connected.

@@ -1,15 +1,14 @@
 //! Ends: open streams die, everything goes, nothing else does.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use breakglass_e2e::User;
 use breakglass_e2e::stack::Stack;
-use breakglass_e2e::{Cluster, User};
-use serde_json::Value;
 
 use crate::Case;
-use crate::story::{Running, Session, refused, text};
+use crate::inventory::{await_again, inventory};
+use crate::story::{Running, Session, refused};
 
 pub const CASES: &[Case] = &[
     ("end::d01_terminate_cuts_an_open_shell", terminate_heeding),
@@ -88,41 +87,7 @@ fn nothing_left(stack: &Stack) -> Result<()> {
     ensure!(during.len() > before.len(), "sessions deploy something");
     deployment.end()?;
     daemon_set.end()?;
-    let after =
-        breakglass_e2e::wait::until("the cluster as it was", Duration::from_secs(30), || {
-            let now = inventory(&cluster)?;
-            Ok(if now == before {
-                breakglass_e2e::wait::Look::Found(now)
-            } else {
-                let more: Vec<_> = now.difference(&before).collect();
-                let less: Vec<_> = before.difference(&now).collect();
-                breakglass_e2e::wait::Look::NotYet(format!("left: {more:?}, missing: {less:?}"))
-            })
-        })?;
-    ensure!(after == before);
-    Ok(())
-}
-
-/// Everything in the cluster by kind, namespace, name and UID. The agent's record of UIDs that must never come back is its
-/// own, and stays one object whatever ran.
-fn inventory(cluster: &Cluster) -> Result<BTreeSet<String>> {
-    let kinds = "all,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,poddisruptionbudgets,resourcequotas,namespaces";
-    let listed = cluster.admin(&["get", kinds, "--all-namespaces", "--output=json"])?;
-    let list: Value = serde_json::from_str(&listed)?;
-    let items = list["items"].as_array().context("no items")?;
-    items
-        .iter()
-        .map(|item| {
-            let meta = &item["metadata"];
-            let namespace = meta["namespace"].as_str().unwrap_or("-");
-            Ok(format!(
-                "{} {namespace}/{} {}",
-                text(&item["kind"])?,
-                text(&meta["name"])?,
-                text(&meta["uid"])?
-            ))
-        })
-        .collect()
+    await_again(&cluster, &before)
 }
 
 fn proof(stack: &Stack) -> Result<()> {

@@ -15,9 +15,11 @@ mod crash;
 mod deploy;
 mod end;
 mod foreign;
+mod inventory;
 mod link;
 mod manifests;
 mod story;
+mod templates;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,6 +42,11 @@ fn main() -> ExitCode {
         end::CASES,
         foreign::CASES,
         manifests::CASES,
+        templates::CASES,
+        templates::refused::CASES,
+        templates::hostile::CASES,
+        templates::authors::CASES,
+        templates::crash::CASES,
         crash::CASES,
         link::CASES,
     ]

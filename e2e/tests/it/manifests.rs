@@ -66,7 +66,8 @@ fn crds(stack: &Stack) -> Result<()> {
         .map(drop)
 }
 
-fn log_says(stack: &Stack, what: &str, words: &[&str]) -> Result<()> {
+/// Waits until one line of the hub's log holds all of these.
+pub fn log_says(stack: &Stack, what: &str, words: &[&str]) -> Result<()> {
     let log = stack.folder().join("log/hub.log");
     wait::until(what, Duration::from_secs(15), || {
         let text = std::fs::read_to_string(&log).with_context(|| format!("{}", log.display()))?;
