@@ -6,6 +6,8 @@
 mod corpus;
 #[path = "../shared/corpus.rs"]
 mod corpus_files;
+mod documents;
 #[path = "../shared/engine.rs"]
 mod engine;
+mod sample;
 mod values;

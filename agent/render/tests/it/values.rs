@@ -1,68 +1,14 @@
 //! S13: whatever a requester types, it changes no YAML structure: it arrives as data or the session does not come.
 
-use std::collections::BTreeMap;
-
-use breakglass_protocol::ids::{ClusterName, GrantUid};
 use breakglass_protocol::kinds::auxiliary::FailurePolicy;
 use breakglass_protocol::kinds::debug_pod_template::TemplateEngine;
-use breakglass_protocol::wire::grant::{
-    AtEnd, Auxiliary, AuxiliaryOrder, AuxiliarySource, Desired, Grant, GrantContext, GrantedValue,
-    Operations, PodOverrides, PodSource, TemplateText, ValueOrigin, Work, Workload, WorkloadKind,
-};
+use breakglass_protocol::wire::grant::{AtEnd, Auxiliary, AuxiliaryOrder, AuxiliarySource};
 use breakglass_render::grant::{RenderError, RenderedGrant, render_grant};
 use breakglass_render::one_line;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn text(text: &str) -> TemplateText {
-    TemplateText {
-        engine: TemplateEngine::Go,
-        text: text.to_owned(),
-        place: "the template".to_owned(),
-    }
-}
-
-fn grant(pod: &str, typed: &str) -> Grant {
-    let value = GrantedValue {
-        text: typed.to_owned(),
-        origin: ValueOrigin::FreeText,
-    };
-    Grant {
-        uid: GrantUid::new("11111111-2222-3333-4444-555555555555".to_owned()),
-        session: "debug-session-abc123".to_owned(),
-        namespace: "breakglass".to_owned(),
-        cluster: ClusterName::new("west".to_owned()),
-        desired: Desired::Running {},
-        starts_at: "2026-01-02T03:04:05Z".parse().unwrap(),
-        expires_at: "2026-01-02T04:04:05Z".parse().unwrap(),
-        last_end: "2026-01-02T04:04:05Z".parse().unwrap(),
-        renewal: 0,
-        digest: String::new(),
-        people: Vec::new(),
-        operations: Operations::default(),
-        context: GrantContext {
-            requested_by: "alice@example.com".to_owned(),
-            approved_by: None,
-            reason: None,
-            template: "t".to_owned(),
-            binding: None,
-        },
-        target_namespace: "breakglass-debug".to_owned(),
-        work: Work::Workload(Box::new(Workload {
-            kind: WorkloadKind::Deployment,
-            replicas: 1,
-            pod: PodSource::Text(text(pod)),
-            overrides: PodOverrides::default(),
-            overrides_template: None,
-            affinity: None,
-            tolerations: Vec::new(),
-        })),
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
-        values: BTreeMap::from([("x".to_owned(), value)]),
-        auxiliary: Vec::new(),
-    }
-}
+use crate::sample::{grant, text};
 
 fn render(pod: &str, typed: &str) -> Result<RenderedGrant, RenderError> {
     render_grant(&grant(pod, typed), [1; 32])
