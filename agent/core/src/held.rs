@@ -242,20 +242,31 @@ impl Held {
         })
     }
 
-    /// Documents that may have been made without a record (a crash between create and journal).
+    /// Documents that may be there without a record: a crash between create and journal left them, or (once nothing recorded
+    /// is left) an agent that this one replaced, and that lived on for a moment, made them anew.
     pub(crate) fn to_search(&self) -> impl Iterator<Item = (usize, &serde_json::Value)> {
+        let is_last_look = self.is_all_gone();
         self.rendered
             .iter()
             .flat_map(|rendered| rendered.documents.iter().enumerate())
-            .filter(|(place, document)| {
+            .filter(move |(place, document)| {
+                let mut records = self
+                    .created
+                    .iter()
+                    .filter(|record| record.source == document.source)
+                    .peekable();
+                let has_record = records.peek().is_some();
                 document.is_wanted()
                     && !self.searched.contains(place)
-                    && self
-                        .created
-                        .iter()
-                        .all(|record| record.source != document.source)
+                    && (!has_record
+                        || is_last_look && records.all(|record| self.is_removed(&record.uid)))
             })
             .map(|(place, document)| (place, &document.manifest))
+    }
+
+    /// Whether everything that is recorded is confirmed gone.
+    fn is_all_gone(&self) -> bool {
+        self.pods.is_empty() && self.to_remove().next().is_none() && !self.pods_may_be_left()
     }
 
     pub(crate) fn is_removed(&self, uid: &str) -> bool {
@@ -296,12 +307,16 @@ impl Held {
         self.workload_record().is_some() && !confirmed
     }
 
+    /// A workload was found after the end: it may have made pods that no list has told of.
+    pub(crate) fn expect_pods(&mut self) {
+        if let Some(cleanup) = &mut self.cleanup {
+            cleanup.pods_gone_at = None;
+        }
+    }
+
     /// Finishes the cleanup once nothing is left to confirm.
     pub(crate) fn try_finish(&mut self, now: Now) {
-        let is_done = self.pods.is_empty()
-            && self.to_remove().next().is_none()
-            && self.to_search().next().is_none()
-            && !self.pods_may_be_left();
+        let is_done = self.is_all_gone() && self.to_search().next().is_none();
         if is_done
             && let Some(cleanup) = &mut self.cleanup
             && cleanup.finished_at.is_none()

@@ -653,6 +653,8 @@ fn d01_order_of_the_end() {
     close access
     journal
     confirm no pods breakglass.t-caas.telekom.com/session=debug-session-abc123
+    close access
+    find Deployment debug-session-abc123-deploy
     journal
     ");
     let cleanup = story.held.cleanup.clone().unwrap();
@@ -728,6 +730,37 @@ fn restart_in_the_middle_of_ending() {
             story.held.end.as_ref().unwrap().reason,
             EndReason::Terminated
         );
+    }
+}
+
+#[test]
+fn s11_what_a_replaced_agent_made_anew_after_the_end_goes_too() {
+    for turns in 0..6 {
+        for kind in [WorkloadKind::DaemonSet, WorkloadKind::Deployment] {
+            let mut story = Story::deployed(kind);
+            // An agent that was replaced lives on for a moment and does not know that the session ended.
+            let (_, manifest) = story.held.rendered.as_ref().unwrap().workload().unwrap();
+            let manifest = manifest.clone();
+            story.end();
+            for _ in 0..turns {
+                story.turn();
+                story.cluster.kubelet_and_collector();
+            }
+            if story.held.is_finished() || story.cluster.get(&manifest).is_some() {
+                continue;
+            }
+            story.cluster.store(manifest);
+            story.cluster.controllers();
+            story.until_finished();
+            assert_eq!(
+                story.left(),
+                Vec::<String>::new(),
+                "{kind:?} after {turns} turns"
+            );
+            let cleanup = story.held.cleanup.clone().unwrap();
+            assert_eq!(cleanup.remaining, []);
+            assert!(cleanup.pods_gone_at.is_some());
+        }
     }
 }
 

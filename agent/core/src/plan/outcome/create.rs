@@ -119,6 +119,9 @@ fn record_created(held: &mut Held, document: usize, object: &Value, now: Now) ->
     if record.source == WORKLOAD {
         held.workload_generation = generation(object);
     }
+    if held.has_ended() && record.source == WORKLOAD {
+        held.expect_pods();
+    }
     held.refused = None;
     held.note_created(document, now);
     held.created.retain(|known| known.source != record.source);
