@@ -19,56 +19,43 @@ pub(crate) use layout::format;
 use parse::NotATime;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("now", &[], now),
-    function("date", &[Param::Str, Param::Any], date),
-    function(
+    Function::new("now", &[], now),
+    Function::new("date", &[Param::Str, Param::Any], date),
+    Function::new(
         "dateInZone",
         &[Param::Str, Param::Any, Param::Str],
         date_in_zone,
     ),
-    function(
+    Function::new(
         "date_in_zone",
         &[Param::Str, Param::Any, Param::Str],
         date_in_zone,
     ),
-    function("htmlDate", &[Param::Any], html_date),
-    function(
+    Function::new("htmlDate", &[Param::Any], html_date),
+    Function::new(
         "htmlDateInZone",
         &[Param::Any, Param::Str],
         html_date_in_zone,
     ),
-    function("dateModify", &[Param::Str, Param::Time], date_modify),
-    function("date_modify", &[Param::Str, Param::Time], date_modify),
-    function(
+    Function::new("dateModify", &[Param::Str, Param::Time], date_modify),
+    Function::new("date_modify", &[Param::Str, Param::Time], date_modify),
+    Function::new(
         "mustDateModify",
         &[Param::Str, Param::Time],
         must_date_modify,
     ),
-    function(
+    Function::new(
         "must_date_modify",
         &[Param::Str, Param::Time],
         must_date_modify,
     ),
-    function("ago", &[Param::Any], ago),
-    function("duration", &[Param::Any], duration),
-    function("durationRound", &[Param::Any], duration_round),
-    function("toDate", &[Param::Str, Param::Str], to_date),
-    function("mustToDate", &[Param::Str, Param::Str], must_to_date),
-    function("unixEpoch", &[Param::Time], unix_epoch),
+    Function::new("ago", &[Param::Any], ago),
+    Function::new("duration", &[Param::Any], duration),
+    Function::new("durationRound", &[Param::Any], duration_round),
+    Function::new("toDate", &[Param::Str, Param::Str], to_date),
+    Function::new("mustToDate", &[Param::Str, Param::Str], must_to_date),
+    Function::new("unixEpoch", &[Param::Time], unix_epoch),
 ];
-
-const fn function(
-    name: &'static str,
-    params: &'static [Param],
-    run: fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>,
-) -> Function {
-    Function {
-        name,
-        params,
-        rest: None,
-        run,
-    }
-}
 
 /// `Time.String()`, what `%v` prints.
 pub(crate) fn time_text(time: &Time) -> String {

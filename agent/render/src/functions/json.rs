@@ -15,29 +15,16 @@ pub(super) use read::NotJson;
 pub(super) use write::{Escapes, Layout, NoJson, Writer, number_text, version_text};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("toJson", &[Param::Any], to_json),
-    function("mustToJson", &[Param::Any], must_to_json),
-    function("toPrettyJson", &[Param::Any], to_pretty_json),
-    function("mustToPrettyJson", &[Param::Any], must_to_pretty_json),
-    function("toRawJson", &[Param::Any], to_raw_json),
-    function("mustToRawJson", &[Param::Any], to_raw_json),
-    function("fromJson", &[Param::Str], from_json),
-    function("fromJsonArray", &[Param::Str], from_json_array),
-    function("mustFromJson", &[Param::Str], must_from_json),
+    Function::new("toJson", &[Param::Any], to_json),
+    Function::new("mustToJson", &[Param::Any], must_to_json),
+    Function::new("toPrettyJson", &[Param::Any], to_pretty_json),
+    Function::new("mustToPrettyJson", &[Param::Any], must_to_pretty_json),
+    Function::new("toRawJson", &[Param::Any], to_raw_json),
+    Function::new("mustToRawJson", &[Param::Any], to_raw_json),
+    Function::new("fromJson", &[Param::Str], from_json),
+    Function::new("fromJsonArray", &[Param::Str], from_json_array),
+    Function::new("mustFromJson", &[Param::Str], must_from_json),
 ];
-
-const fn function(
-    name: &'static str,
-    params: &'static [Param],
-    run: fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>,
-) -> Function {
-    Function {
-        name,
-        params,
-        rest: None,
-        run,
-    }
-}
 
 fn text(
     value: &Value,

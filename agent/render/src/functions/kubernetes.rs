@@ -10,26 +10,13 @@ use crate::value::Value;
 const MAX_NAME: usize = 63;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("truncName", &[Param::Int, Param::Str], trunc_name),
-    function("k8sName", &[Param::Str], k8s_name),
-    function("yamlQuote", &[Param::Str], yaml_quote),
-    function("yamlSafe", &[Param::Str], yaml_safe),
-    function("parseQuantity", &[Param::Str], parse_quantity),
-    function("formatQuantity", &[Param::Any], format_quantity),
+    Function::new("truncName", &[Param::Int, Param::Str], trunc_name),
+    Function::new("k8sName", &[Param::Str], k8s_name),
+    Function::new("yamlQuote", &[Param::Str], yaml_quote),
+    Function::new("yamlSafe", &[Param::Str], yaml_safe),
+    Function::new("parseQuantity", &[Param::Str], parse_quantity),
+    Function::new("formatQuantity", &[Param::Any], format_quantity),
 ];
-
-const fn function(
-    name: &'static str,
-    params: &'static [Param],
-    run: fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>,
-) -> Function {
-    Function {
-        name,
-        params,
-        rest: None,
-        run,
-    }
-}
 
 fn trunc_name(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
     let (length, text) = (args.int(0)?, args.str(1)?);

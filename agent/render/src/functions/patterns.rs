@@ -24,33 +24,20 @@ const THREE: &[Param] = &[Param::Str, Param::Str, Param::Str];
 const COUNTED: &[Param] = &[Param::Str, Param::Str, Param::Int];
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("regexMatch", TWO, is_match),
-    function("mustRegexMatch", TWO, must_match),
-    function("regexFind", TWO, find),
-    function("mustRegexFind", TWO, find),
-    function("regexFindAll", COUNTED, find_all),
-    function("mustRegexFindAll", COUNTED, find_all),
-    function("regexReplaceAll", THREE, replace_all),
-    function("mustRegexReplaceAll", THREE, replace_all),
-    function("regexReplaceAllLiteral", THREE, replace_all_literal),
-    function("mustRegexReplaceAllLiteral", THREE, replace_all_literal),
-    function("regexSplit", COUNTED, split),
-    function("mustRegexSplit", COUNTED, split),
-    function("regexQuoteMeta", &[Param::Str], quote_meta),
+    Function::new("regexMatch", TWO, is_match),
+    Function::new("mustRegexMatch", TWO, must_match),
+    Function::new("regexFind", TWO, find),
+    Function::new("mustRegexFind", TWO, find),
+    Function::new("regexFindAll", COUNTED, find_all),
+    Function::new("mustRegexFindAll", COUNTED, find_all),
+    Function::new("regexReplaceAll", THREE, replace_all),
+    Function::new("mustRegexReplaceAll", THREE, replace_all),
+    Function::new("regexReplaceAllLiteral", THREE, replace_all_literal),
+    Function::new("mustRegexReplaceAllLiteral", THREE, replace_all_literal),
+    Function::new("regexSplit", COUNTED, split),
+    Function::new("mustRegexSplit", COUNTED, split),
+    Function::new("regexQuoteMeta", &[Param::Str], quote_meta),
 ];
-
-const fn function(
-    name: &'static str,
-    params: &'static [Param],
-    run: fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>,
-) -> Function {
-    Function {
-        name,
-        params,
-        rest: None,
-        run,
-    }
-}
 
 /// The pattern that the first argument is; compiled once in a rendering.
 fn pattern(args: Args<'_>, env: &mut Env<'_>) -> Result<Rc<Regex>, Fault> {

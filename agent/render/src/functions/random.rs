@@ -12,37 +12,24 @@ const DIGITS: &str = "0123456789";
 const LETTERS_AND_DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("randAlphaNum", &[Param::Int], |args, env| {
+    Function::new("randAlphaNum", &[Param::Int], |args, env| {
         text(args, env, LETTERS_AND_DIGITS)
     }),
-    function("randAlpha", &[Param::Int], |args, env| {
+    Function::new("randAlpha", &[Param::Int], |args, env| {
         text(args, env, LETTERS)
     }),
-    function("randNumeric", &[Param::Int], |args, env| {
+    Function::new("randNumeric", &[Param::Int], |args, env| {
         text(args, env, DIGITS)
     }),
-    function("randAscii", &[Param::Int], |args, env| {
+    Function::new("randAscii", &[Param::Int], |args, env| {
         let printable: String = (' '..='~').collect();
         text(args, env, &printable)
     }),
-    function("randInt", &[Param::Int, Param::Int], int),
-    function("randBytes", &[Param::Int], bytes),
-    function("uuidv4", &[], uuid),
-    function("shuffle", &[Param::Str], shuffle),
+    Function::new("randInt", &[Param::Int, Param::Int], int),
+    Function::new("randBytes", &[Param::Int], bytes),
+    Function::new("uuidv4", &[], uuid),
+    Function::new("shuffle", &[Param::Str], shuffle),
 ];
-
-const fn function(
-    name: &'static str,
-    params: &'static [Param],
-    run: fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>,
-) -> Function {
-    Function {
-        name,
-        params,
-        rest: None,
-        run,
-    }
-}
 
 fn text(args: Args<'_>, env: &mut Env<'_>, letters: &str) -> Result<Value, Fault> {
     // Less than one is none, as in Sprig.

@@ -14,32 +14,19 @@ use parse::Url;
 
 /// The agent's paths are Unix's, so that the functions for paths of files do what those for slashes do.
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("urlParse", &[Param::Str], url_parse),
-    function("urlJoin", &[Param::Map], url_join),
-    function("base", &[Param::Str], base),
-    function("dir", &[Param::Str], dir),
-    function("clean", &[Param::Str], clean),
-    function("ext", &[Param::Str], ext),
-    function("isAbs", &[Param::Str], is_abs),
-    function("osBase", &[Param::Str], base),
-    function("osDir", &[Param::Str], dir),
-    function("osClean", &[Param::Str], clean),
-    function("osExt", &[Param::Str], ext),
-    function("osIsAbs", &[Param::Str], is_abs),
+    Function::new("urlParse", &[Param::Str], url_parse),
+    Function::new("urlJoin", &[Param::Map], url_join),
+    Function::new("base", &[Param::Str], base),
+    Function::new("dir", &[Param::Str], dir),
+    Function::new("clean", &[Param::Str], clean),
+    Function::new("ext", &[Param::Str], ext),
+    Function::new("isAbs", &[Param::Str], is_abs),
+    Function::new("osBase", &[Param::Str], base),
+    Function::new("osDir", &[Param::Str], dir),
+    Function::new("osClean", &[Param::Str], clean),
+    Function::new("osExt", &[Param::Str], ext),
+    Function::new("osIsAbs", &[Param::Str], is_abs),
 ];
-
-const fn function(
-    name: &'static str,
-    params: &'static [Param],
-    run: fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>,
-) -> Function {
-    Function {
-        name,
-        params,
-        rest: None,
-        run,
-    }
-}
 
 fn url_parse(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
     let text = args.str(0)?;

@@ -14,23 +14,10 @@ mod resolve;
 mod scalar;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("toYaml", &[Param::Any], to_yaml),
-    function("fromYaml", &[Param::Str], from_yaml),
-    function("fromYamlArray", &[Param::Str], from_yaml_array),
+    Function::new("toYaml", &[Param::Any], to_yaml),
+    Function::new("fromYaml", &[Param::Str], from_yaml),
+    Function::new("fromYamlArray", &[Param::Str], from_yaml_array),
 ];
-
-const fn function(
-    name: &'static str,
-    params: &'static [Param],
-    run: fn(Args<'_>, &mut Env<'_>) -> Result<Value, Fault>,
-) -> Function {
-    Function {
-        name,
-        params,
-        rest: None,
-        run,
-    }
-}
 
 fn to_yaml(args: Args<'_>, env: &mut Env<'_>) -> Result<Value, Fault> {
     match emit::document(args.any(0)?, env.meter) {
