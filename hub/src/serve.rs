@@ -61,6 +61,8 @@ pub enum ServeError {
         address: SocketAddr,
         source: std::io::Error,
     },
+    #[error("cannot listen for SIGTERM and SIGINT: {0}")]
+    Signals(std::io::Error),
     #[error(transparent)]
     Agents(#[from] ListenerError),
     #[error("the hub's task {0} ended by itself; see the log")]
@@ -223,10 +225,11 @@ impl Running {
 pub async fn serve(args: &ServeArgs, clock: Arc<dyn Clock>) -> Result<(), ServeError> {
     // A second call in one process is harmless.
     aws_lc_rs::default_provider().install_default().ok();
+    let signals = listen::Signals::listen()?;
     let running = start(args, clock).await?;
     let shutdown = running.app.shutdown.clone();
     tokio::spawn(async move {
-        listen::until_signal().await;
+        signals.first().await;
         tracing::info!("stopping");
         shutdown.cancel();
     });

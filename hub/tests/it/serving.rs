@@ -55,9 +55,10 @@ fn a_second_hub_on_one_state_folder_is_refused_and_a_stop_is_clean() {
         .status()
         .unwrap();
     assert!(stopped.success());
+    let status = first.wait().unwrap();
     assert!(
-        first.wait().unwrap().success(),
-        "SIGTERM ends it in good order"
+        status.success(),
+        "SIGTERM ends it in good order, not with {status}"
     );
     let mut next = ready(serve(&state, &[]));
     next.kill().unwrap();
