@@ -1,5 +1,6 @@
 //! The users' side: stories over the real router and, where it matters, the real listener.
 
+mod access_matrix;
 mod bad_input;
 mod clusters;
 mod headers;

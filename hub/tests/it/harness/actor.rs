@@ -23,6 +23,8 @@ const PEOPLE: &[(&str, &[&str])] = &[
     ("dave", &["sre-leads", "sre-team"]),
     // Of alice's team, in nobody's session.
     ("mallory", &["sre-team"]),
+    // Of alice's team; only watches.
+    ("vera", &["sre-team"]),
     // Of another team.
     ("eve", &["sales"]),
     ("root", &["admins"]),
@@ -87,6 +89,11 @@ impl TestHub {
     /// Of alice's team, in nobody's session.
     pub(crate) fn mallory(&self) -> Actor {
         self.actor("mallory")
+    }
+
+    /// Of alice's team; only watches.
+    pub(crate) fn vera(&self) -> Actor {
+        self.actor("vera")
     }
 
     /// Of another team.
