@@ -1,10 +1,12 @@
-//! What requests name, read from the store: a session template with its pod template, and a cluster.
+//! What requests name, read from the store: a session template with its pod template, a cluster, and the
+//! bindings.
 
 use breakglass_hub_core::lifecycle::StillOffered;
 use breakglass_hub_core::request::{self, Catalogue};
 use breakglass_hub_core::session::Session;
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
+use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
 
 use crate::app::App;
@@ -16,6 +18,8 @@ pub struct Entries {
     template: Option<DebugSessionTemplate>,
     pod_template: Option<DebugPodTemplate>,
     cluster: Option<Cluster>,
+    /// All of the hub: which of them open the template, the rules say. A hub has few (an administrator writes them).
+    bindings: Vec<DebugSessionClusterBinding>,
 }
 
 impl Entries {
@@ -32,10 +36,12 @@ impl Entries {
             Some(reference) => find(app, &reference.name).await?,
             None => None,
         };
+        let (bindings, _) = typed::list_all(app.store.as_ref()).await?;
         Ok(Self {
             template,
             pod_template,
             cluster: find(app, cluster).await?,
+            bindings: bindings.into_iter().map(|found| found.object).collect(),
         })
     }
 
@@ -46,6 +52,7 @@ impl Entries {
             template: self.template.as_ref(),
             pod_template: self.pod_template.as_ref(),
             cluster: self.cluster.as_ref(),
+            bindings: &self.bindings,
         }
     }
 }

@@ -186,7 +186,11 @@ fn context(session: &Session) -> GrantContext {
         approved_by: approved.map(|d| d.by.name.clone()),
         reason: session.spec.reason.clone(),
         template: session.spec.template_ref.clone(),
-        binding: None,
+        binding: session
+            .spec
+            .binding_ref
+            .as_ref()
+            .map(|binding| format!("{}/{}", binding.namespace, binding.name)),
     }
 }
 

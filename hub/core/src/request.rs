@@ -7,27 +7,27 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use breakglass_protocol::api::debug_session::CreateDebugSession;
-use breakglass_protocol::duration::DurationText;
 use breakglass_protocol::ids::{GrantUid, Revision};
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
-use breakglass_protocol::kinds::debug_session::{DebugSessionSpec, ResolvedRequest, ResolvedValue};
+use breakglass_protocol::kinds::debug_session::ResolvedValue;
+use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
-use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
 
 use crate::caller::Caller;
-use crate::clock::{Now, later, whole_second};
+use crate::clock::{Now, later};
 use crate::grant;
 use crate::lifecycle::StillOffered;
 use crate::refusal::{Class, Refusal, Violation};
-use crate::session::{
-    Clearance, Invitation, InvitedRole, Observed, Participant, Role, Running, Session, State,
-};
-use crate::snapshot::{Requirement, Snapshot, Source};
+use crate::session::{Running, Session, State};
 
 mod admission;
+mod assemble;
 mod auxiliary;
+mod binding;
 pub(crate) mod defaults;
+mod layers;
+mod merged;
 mod namespace;
 mod people;
 mod readiness;
@@ -37,6 +37,7 @@ mod unsupported;
 mod variables;
 
 pub use admission::{Admission, Coverage, admits, covers};
+pub use layers::Layers;
 pub use readiness::readiness;
 pub use variables::declared as declared_variables;
 
@@ -53,6 +54,8 @@ pub struct Catalogue<'a> {
     pub pod_template: Option<&'a DebugPodTemplate>,
     /// By `cluster`.
     pub cluster: Option<&'a Cluster>,
+    /// Every binding of the hub; the rules find the template's among them.
+    pub bindings: &'a [DebugSessionClusterBinding],
 }
 
 /// What only the shell can make: names and numbers.
@@ -76,6 +79,10 @@ pub struct Resolved {
 struct Facts<'a> {
     asked: &'a CreateDebugSession,
     template: &'a DebugSessionTemplate,
+    /// Through which the session is made; `None` where the template itself reaches the cluster.
+    binding: Option<&'a DebugSessionClusterBinding>,
+    /// The template's rules and the binding's.
+    layers: Layers<'a>,
     /// `None` where the session template holds the pod itself.
     pod_template: Option<&'a DebugPodTemplate>,
     cluster: &'a Cluster,
@@ -117,7 +124,7 @@ pub fn resolve(
         values: values.unwrap_or_default(),
         auxiliary: auxiliary.unwrap_or_default(),
     };
-    let session = assemble(&facts, found, ids, now)?;
+    let session = assemble::assemble(&facts, found, ids, now)?;
     check_size(&session)?;
     Ok(Resolved {
         session,
@@ -168,9 +175,12 @@ fn gather<'a>(
     }
     let cluster =
         admission::find_cluster(template, catalogue.cluster, &asked.cluster).map_err(one)?;
+    let binding = None;
     Ok(Facts {
         asked,
         template,
+        binding,
+        layers: Layers::of_template(&template.spec),
         pod_template: catalogue.pod_template,
         cluster,
         caller,
@@ -187,141 +197,6 @@ fn one(violation: Violation) -> Refusal {
         class: violation.class,
         violations: vec![violation],
     }
-}
-
-fn assemble(facts: &Facts<'_>, found: Found, ids: Ids, now: Now) -> Result<Session, Refusal> {
-    let created_at = whole_second(now.wall);
-    let spec = spec_of(facts);
-    let source = Source {
-        template: Box::new(facts.template.spec.clone()),
-        pod_template: facts.pod_template.map(|pod| Box::new(pod.spec.clone())),
-        resolved: Box::new(resolved_of(facts, found)),
-        requirement: requirement(facts),
-    };
-    let snapshot = Snapshot::of(&spec, source).map_err(|error| {
-        one(Violation::constraint(
-            "templateRef",
-            "resolvedTemplate",
-            error.to_string(),
-        ))
-    })?;
-    let owner = Participant {
-        identity: facts.caller.identity.clone(),
-        display_name: facts.caller.display_name.clone(),
-        role: Role::Owner,
-        joined_at: created_at,
-        left_at: None,
-    };
-    Ok(Session {
-        name: ids.name,
-        namespace: ids.namespace,
-        uid: ids.uid,
-        created_at,
-        requester: facts.caller.identity.clone(),
-        snapshot,
-        decision: None,
-        participants: vec![owner],
-        invitations: invitations(facts, &spec, created_at),
-        spec,
-        observed: Observed::default(),
-        message: None,
-        state: State::Pending,
-    })
-}
-
-fn spec_of(facts: &Facts<'_>) -> DebugSessionSpec {
-    let Facts {
-        asked,
-        caller,
-        template,
-        ..
-    } = facts;
-    DebugSessionSpec {
-        cluster: asked.cluster.clone(),
-        template_ref: asked.template_ref.clone(),
-        requested_by: caller.identity.name.clone(),
-        requested_by_email: caller.identity.email.clone(),
-        requested_by_display_name: caller.display_name.clone(),
-        user_groups: caller.groups.clone(),
-        requested_duration: asked
-            .requested_duration
-            .clone()
-            .and_then(|d| DurationText::parse(d).ok()),
-        reason: reason::given(asked).map(str::to_owned),
-        target_namespace: namespace::asked(asked).map(str::to_owned),
-        invited_participants: people::invited(asked),
-        selected_auxiliary_resources: asked
-            .selected_auxiliary_resources
-            .clone()
-            .unwrap_or_default(),
-        extra_deploy_values: asked.extra_deploy_values.clone().unwrap_or_default(),
-        request_reason_config: template.spec.request_reason.clone(),
-        approval_reason_config: template.spec.approval_reason.clone(),
-        ..DebugSessionSpec::default()
-    }
-}
-
-fn resolved_of(facts: &Facts<'_>, found: Found) -> ResolvedRequest {
-    let spec = &facts.template.spec;
-    let seconds = |d: Duration| i64::try_from(d.as_secs()).ok();
-    let operations = defaults::operations(spec.allowed_pod_operations.as_ref());
-    let approvers = spec.approvers.clone().unwrap_or_default();
-    ResolvedRequest {
-        mode: Some(spec.mode.unwrap_or_default()),
-        workload_type: Some(spec.workload_type.unwrap_or_default()),
-        replicas: Some(spec.replicas.unwrap_or(1)),
-        target_namespace: Some(found.namespace),
-        duration_seconds: seconds(found.duration),
-        // Renewal is not built: the end of the first span is the last end.
-        max_duration_seconds: seconds(found.duration),
-        allow_renewal: Some(false),
-        max_renewals: Some(0),
-        operations: Some(AllowedPodOperations {
-            exec: Some(operations.exec),
-            attach: Some(operations.attach),
-            logs: Some(operations.logs),
-            port_forward: Some(operations.port_forward),
-        }),
-        approver_groups: approvers.groups,
-        approver_users: approvers.users,
-        labels: spec.labels.clone(),
-        annotations: spec.annotations.clone(),
-        // `clusterUserNames` stays out: how people read in a cluster is an administrator's setting of the cluster, and a
-        // correction there must reach running sessions too.
-        expiration_behavior: Some(spec.expiration_behavior.unwrap_or_default()),
-        values: found.values,
-        auxiliary_resources: found.auxiliary,
-        ..ResolvedRequest::default()
-    }
-}
-
-/// Required when the approver set names somebody and nothing approves by itself (spec 1 section 3).
-fn requirement(facts: &Facts<'_>) -> Requirement {
-    let Some(approvers) = &facts.template.spec.approvers else {
-        return Requirement::NotRequired;
-    };
-    let named = !approvers.groups.is_empty() || !approvers.users.is_empty();
-    let automatic = approvers.auto_approve_for.as_ref().is_some_and(|auto| {
-        facts.caller.is_in_any(&auto.groups)
-            || admission::matches_any(&auto.clusters, &facts.asked.cluster)
-    });
-    if named && !automatic {
-        Requirement::Required
-    } else {
-        Requirement::NotRequired
-    }
-}
-
-/// They stand in what is approved, so they need nobody's agreement later (S5).
-fn invitations(facts: &Facts<'_>, spec: &DebugSessionSpec, at: jiff::Timestamp) -> Vec<Invitation> {
-    let invite = |user: &String| Invitation {
-        user: user.clone(),
-        role: InvitedRole::Participant,
-        invited_by: facts.caller.identity.clone(),
-        invited_at: at,
-        clearance: Clearance::NotNeeded,
-    };
-    spec.invited_participants.iter().map(invite).collect()
 }
 
 /// A grant that no agent could hold is refused now, not when somebody has approved it.

@@ -9,11 +9,13 @@ use sha2::{Digest as _, Sha256};
 
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplateSpec;
 use breakglass_protocol::kinds::debug_session as kind;
-use breakglass_protocol::kinds::debug_session::{DebugSessionSpec, ResolvedRequest, ResolvedValue};
+use breakglass_protocol::kinds::debug_session::{
+    DebugSessionSpec, ResolvedBinding, ResolvedRequest, ResolvedValue,
+};
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplateSpec;
 use breakglass_protocol::wire::grant::{Auxiliary, GrantedValue, Operations, ValueOrigin, Work};
 
-use crate::request::defaults;
+use crate::request::{Layers, defaults};
 
 mod work;
 
@@ -36,6 +38,20 @@ pub struct Source {
     pub pod_template: Option<Box<DebugPodTemplateSpec>>,
     pub resolved: Box<ResolvedRequest>,
     pub requirement: Requirement,
+    /// `None` where the session is made through no binding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<ResolvedBinding>,
+}
+
+impl Source {
+    /// The rules that the session stands under.
+    #[must_use]
+    pub fn layers(&self) -> Layers<'_> {
+        Layers {
+            template: &self.template,
+            binding: self.binding.as_ref().and_then(|b| b.spec.as_deref()),
+        }
+    }
 }
 
 /// Everything that the life of a session depends on, merged and defaulted (D13).
@@ -132,11 +148,11 @@ impl Snapshot {
 impl Terms {
     fn of(spec: &DebugSessionSpec, source: &Source) -> Result<Self, SnapshotError> {
         let Source {
-            template,
             resolved,
             requirement,
             ..
         } = source;
+        let layers = source.layers();
         let missing = SnapshotError::Missing;
         let seconds = |value: Option<i64>, name| {
             value
@@ -144,7 +160,6 @@ impl Terms {
                 .map(Duration::from_secs)
                 .ok_or(missing(name))
         };
-        let allowed = template.allowed.as_ref();
         Ok(Self {
             duration: seconds(resolved.duration_seconds, "resolved.durationSeconds")?,
             max_duration: seconds(resolved.max_duration_seconds, "resolved.maxDurationSeconds")?,
@@ -159,15 +174,12 @@ impl Terms {
                 groups: resolved.approver_groups.clone(),
                 users: resolved.approver_users.clone(),
             },
-            admitted: Admitted {
-                groups: allowed.map(|a| a.groups.clone()).unwrap_or_default(),
-                users: allowed.map(|a| a.users.clone()).unwrap_or_default(),
-            },
+            admitted: layers.admitted(),
             max_concurrent_sessions: defaults::max_concurrent_sessions(
-                template.constraints.as_ref(),
+                layers.merged_constraints().as_ref(),
             ),
-            approval_reason: template
-                .approval_reason
+            approval_reason: layers
+                .merged_approval_reason()
                 .as_ref()
                 .map(defaults::approval_reason),
             work: work::work(spec, source)?,

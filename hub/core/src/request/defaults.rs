@@ -10,13 +10,15 @@ use breakglass_protocol::wire::grant::Operations;
 use crate::snapshot::ApprovalReasonTerms;
 
 /// `constraints.defaultDuration`.
-const DEFAULT_DURATION: Duration = Duration::from_secs(3600);
+pub(super) const DEFAULT_DURATION: Duration = Duration::from_secs(3600);
 /// `constraints.maxDuration`.
-const MAX_DURATION: Duration = Duration::from_secs(4 * 3600);
+pub(super) const MAX_DURATION: Duration = Duration::from_secs(4 * 3600);
 /// `constraints.maxConcurrentSessions`.
-const MAX_CONCURRENT_SESSIONS: u32 = 2;
+pub(super) const MAX_CONCURRENT_SESSIONS: u32 = 2;
+/// `constraints.maxRenewals`.
+pub(super) const MAX_RENEWALS: u32 = 3;
 /// `requestReason.minLength`, `approvalReason.minLength`, in characters.
-const REASON_MIN: usize = 10;
+pub(super) const REASON_MIN: usize = 10;
 /// `requestReason.maxLength`, `approvalReason.maxLength`; also the bound where there is no such block.
 pub(crate) const REASON_MAX: usize = 1_000;
 
@@ -73,6 +75,11 @@ pub(crate) fn approval_reason(given: &ApprovalReason) -> ApprovalReasonTerms {
         min_length: length(given.min_length, REASON_MIN),
         max_length: length(given.max_length, REASON_MAX),
     }
+}
+
+/// A length as the kinds hold it.
+pub(super) fn length_text(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
 }
 
 fn length(given: Option<i32>, default: usize) -> usize {

@@ -22,9 +22,8 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Violation> {
     let length = given(facts.asked).map_or(0, |reason| reason.chars().count());
     let wrong = |rule, message| Some(Violation::constraint("reason", rule, message));
     let Some(rule) = facts
-        .template
-        .spec
-        .request_reason
+        .layers
+        .merged_request_reason()
         .as_ref()
         .map(defaults::request_reason)
     else {

@@ -11,7 +11,8 @@ use crate::refusal::Violation;
 const MIN_DURATION: Duration = Duration::from_secs(1);
 
 pub(super) fn resolve(facts: &Facts<'_>) -> Result<Duration, Vec<Violation>> {
-    let constraints = facts.template.spec.constraints.as_ref();
+    let constraints = facts.layers.merged_constraints();
+    let constraints = constraints.as_ref();
     let Some(asked) = facts.asked.requested_duration.as_deref() else {
         return Ok(defaults::default_duration(constraints));
     };

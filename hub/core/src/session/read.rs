@@ -112,6 +112,7 @@ impl<'a> Reader<'a> {
             } else {
                 Requirement::NotRequired
             },
+            binding: status.resolved_binding.clone(),
         };
         let digest = status.digest.clone().ok_or(self.missing("status.digest"))?;
         Snapshot::restore(&self.object.spec, digest, source).map_err(|error| Impossible::Snapshot {

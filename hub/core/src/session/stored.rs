@@ -55,6 +55,7 @@ fn status_of(session: &Session) -> DebugSessionStatus {
         template,
         pod_template,
         resolved,
+        binding,
         ..
     } = &session.snapshot.source;
     DebugSessionStatus {
@@ -74,6 +75,7 @@ fn status_of(session: &Session) -> DebugSessionStatus {
         pod_template_resource_statuses: session.observed.pod_documents.clone(),
         resolved_template: Some(template.clone()),
         resolved_pod_template: pod_template.clone(),
+        resolved_binding: binding.clone(),
         resolved: Some(resolved.clone()),
         digest: Some(session.snapshot.digest.clone()),
         agent: agent_of(&session.observed),

@@ -147,6 +147,7 @@ pub(crate) fn resolve_with(
         template: Some(template),
         pod_template: Some(&pod),
         cluster: Some(&cluster),
+        bindings: &[],
     };
     request::resolve(asked, &catalogue, &alice(), ids(), at(0))
 }
@@ -172,6 +173,7 @@ pub(crate) fn resolve_texts(
         template: Some(&template),
         pod_template: pod.as_ref(),
         cluster: Some(&cluster),
+        bindings: &[],
     };
     request::resolve(asked, &catalogue, caller, ids(), at(0))
 }

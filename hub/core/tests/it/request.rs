@@ -57,6 +57,7 @@ impl Case {
             template: self.template.as_ref(),
             pod_template: self.pod.as_ref(),
             cluster: self.cluster.as_ref(),
+            bindings: &[],
         }
     }
 

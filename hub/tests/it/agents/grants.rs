@@ -73,6 +73,7 @@ async fn active(hub: &TestHub, cluster: &str, name: &str) -> Session {
         template: Some(&template()),
         pod_template: Some(&pod_template()),
         cluster: Some(&stored),
+        bindings: &[],
     };
     let ids = Ids {
         name: name.to_owned(),
