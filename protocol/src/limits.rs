@@ -18,6 +18,11 @@ pub const MAX_PEOPLE_PER_SESSION: usize = 200;
 pub const MAX_VALUE_BYTES: usize = 16 * 1024;
 /// Largest sum of a session's values. They stand in the grant three times (as given, resolved and rendered).
 pub const MAX_VALUES_BYTES: usize = 64 * 1024;
+/// Terms of a pod's required node affinity: those of every set of constraints are multiplied. The largest honest product is
+/// a dozen; this many of some requirements each still fit the agent's journal.
+pub const MAX_NODE_AFFINITY_TERMS: usize = 512;
+/// Labels in the `nodeSelector` of a request: more than anybody chooses nodes by.
+pub const MAX_NODE_SELECTOR_KEYS: usize = 32;
 /// Largest REST request body. The biggest honest body is a template of a few hundred KiB.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Nesting of a JSON or YAML document. Pod specs nest about 15 deep.

@@ -243,5 +243,15 @@ fn requires(grant: &Grant) -> Vec<String> {
     if is_text || !grant.values.is_empty() || !grant.auxiliary.is_empty() {
         features.push(feature::TEMPLATES.to_owned());
     }
+    let needed = [
+        (!workload.scheduling.is_empty(), feature::SCHEDULING),
+        (workload.quota.is_some(), feature::QUOTA),
+        (
+            workload.disruption_budget.is_some(),
+            feature::DISRUPTION_BUDGET,
+        ),
+    ];
+    let needed = needed.into_iter().filter(|(is_needed, _)| *is_needed);
+    features.extend(needed.map(|(_, name)| name.to_owned()));
     features
 }

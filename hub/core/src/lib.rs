@@ -23,6 +23,7 @@ pub mod lifecycle;
 pub mod link;
 pub mod observed;
 pub mod offer;
+pub mod placement;
 pub mod refusal;
 pub mod request;
 pub mod session;

@@ -32,6 +32,7 @@ mod namespace;
 mod people;
 mod readiness;
 mod reason;
+mod scheduling;
 mod time;
 mod unsupported;
 mod variables;
@@ -110,6 +111,8 @@ pub fn resolve(
     violations.extend(wrong);
     let (namespace, wrong) = apart(namespace::resolve(&facts));
     violations.extend(wrong);
+    let (placement, wrong) = apart(scheduling::resolve(&facts));
+    violations.extend(wrong);
     let (values, wrong) = apart(variables::resolve(&facts));
     violations.extend(wrong);
     let (auxiliary, wrong) = apart(auxiliary::resolve(&facts));
@@ -121,6 +124,7 @@ pub fn resolve(
     let found = Found {
         duration: duration.unwrap_or_default(),
         namespace: namespace.unwrap_or_default(),
+        placement: placement.unwrap_or_default(),
         values: values.unwrap_or_default(),
         auxiliary: auxiliary.unwrap_or_default(),
     };
@@ -136,6 +140,7 @@ pub fn resolve(
 struct Found {
     duration: Duration,
     namespace: String,
+    placement: scheduling::Placement,
     values: BTreeMap<String, ResolvedValue>,
     /// Names, in the template's order.
     auxiliary: Vec<String>,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ClusterName, GrantUid};
 use crate::kinds::auxiliary::FailurePolicy;
 use crate::kinds::debug_pod_template::TemplateEngine;
+use crate::kinds::scheduling::SchedulingConstraints;
 
 /// Features a grant may require; an agent lists in its Hello those that it has.
 pub mod feature {
@@ -20,6 +21,12 @@ pub mod feature {
     pub const WORKLOAD: &str = "workload.v1";
     /// Texts that the agent renders: pod templates, overrides, auxiliary resources; their values; failure policies.
     pub const TEMPLATES: &str = "templates.v1";
+    /// Where pods may run: `Workload.scheduling`.
+    pub const SCHEDULING: &str = "scheduling.v1";
+    /// What a session may use: `Workload.quota`.
+    pub const QUOTA: &str = "quota.v1";
+    /// `Workload.disruption_budget`.
+    pub const DISRUPTION_BUDGET: &str = "disruption-budget.v1";
 }
 
 /// See the module's text.
@@ -256,6 +263,50 @@ pub struct Workload {
     /// Added to the pod template's tolerations.
     #[serde(default)]
     pub tolerations: Vec<Toleration>,
+    /// Laid over the pod in this order (spec 1 section 5): mandatory ones, the chosen option's, the requester's labels.
+    /// Later ones add and never loosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scheduling: Vec<SchedulingLayer>,
+    /// Totals of the session, judged before anything is made (D9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disruption_budget: Option<DisruptionBudget>,
+}
+
+/// One set of scheduling constraints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SchedulingLayer {
+    /// Where it stands, for messages: `session template standard-debug`.
+    pub place: String,
+    pub constraints: SchedulingConstraints,
+}
+
+/// What one session may use in sum, with defaults filled in. Amounts are Kubernetes quantities.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Quota {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_pods: Option<u32>,
+    #[serde(default, rename = "maxCPU", skip_serializing_if = "Option::is_none")]
+    pub max_cpu: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_memory: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_storage: Option<String>,
+    /// Every container must say what it requests of CPU and memory.
+    pub enforce_requests: bool,
+    /// Every container must limit its CPU and memory.
+    pub enforce_limits: bool,
+}
+
+/// How many of the session's pods a voluntary disruption (a node's drain) must leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DisruptionBudget {
+    MinAvailable(u32),
+    MaxUnavailable(u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

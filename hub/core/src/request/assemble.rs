@@ -10,7 +10,7 @@ use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClust
 use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
 use breakglass_protocol::kinds::references::BindingRef;
 
-use super::{Facts, Found, Ids, admission, binding, namespace, one, people, reason};
+use super::{Facts, Found, Ids, admission, binding, namespace, one, people, reason, scheduling};
 use crate::clock::{Now, whole_second};
 use crate::refusal::{Refusal, Violation};
 use crate::session::{
@@ -25,7 +25,7 @@ pub(super) fn assemble(
     now: Now,
 ) -> Result<Session, Refusal> {
     let created_at = whole_second(now.wall);
-    let spec = spec_of(facts);
+    let spec = spec_of(facts, &found);
     let source = Source {
         template: Box::new(facts.template.spec.clone()),
         pod_template: facts.pod_template.map(|pod| Box::new(pod.spec.clone())),
@@ -64,7 +64,7 @@ pub(super) fn assemble(
     })
 }
 
-fn spec_of(facts: &Facts<'_>) -> DebugSessionSpec {
+fn spec_of(facts: &Facts<'_>, found: &Found) -> DebugSessionSpec {
     let Facts {
         asked,
         caller,
@@ -83,7 +83,9 @@ fn spec_of(facts: &Facts<'_>) -> DebugSessionSpec {
             .clone()
             .and_then(|d| DurationText::parse(d).ok()),
         reason: reason::given(asked).map(str::to_owned),
+        node_selector: scheduling::asked(asked),
         target_namespace: namespace::asked(asked).map(str::to_owned),
+        selected_scheduling_option: scheduling::asked_option(asked).map(str::to_owned),
         invited_participants: people::invited(asked),
         selected_auxiliary_resources: asked
             .selected_auxiliary_resources
@@ -93,11 +95,12 @@ fn spec_of(facts: &Facts<'_>) -> DebugSessionSpec {
         binding_ref: facts.binding.map(reference_to),
         request_reason_config: layers.merged_request_reason(),
         approval_reason_config: layers.merged_approval_reason(),
+        resolved_scheduling_constraints: found.placement.constraints.clone(),
         ..DebugSessionSpec::default()
     }
 }
 
-fn reference_to(binding: &DebugSessionClusterBinding) -> BindingRef {
+pub(super) fn reference_to(binding: &DebugSessionClusterBinding) -> BindingRef {
     BindingRef {
         name: binding.metadata.name.clone().unwrap_or_default(),
         namespace: binding.metadata.namespace.clone().unwrap_or_default(),
@@ -141,6 +144,8 @@ fn resolved_of(facts: &Facts<'_>, found: Found) -> ResolvedRequest {
         annotations: facts.layers.annotations(),
         // `clusterUserNames` stays out: how people read in a cluster is an administrator's setting of the cluster, and a
         // correction there must reach running sessions too.
+        scheduling_option: found.placement.option,
+        node_selector: scheduling::asked(facts.asked),
         expiration_behavior: Some(spec.expiration_behavior.unwrap_or_default()),
         values: found.values,
         auxiliary_resources: found.auxiliary,

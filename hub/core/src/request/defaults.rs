@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use breakglass_protocol::kinds::constraints::Constraints;
 use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
+use breakglass_protocol::kinds::quota::SessionQuota;
 use breakglass_protocol::kinds::reasons::{ApprovalReason, RequestReason};
-use breakglass_protocol::wire::grant::Operations;
+use breakglass_protocol::wire::grant::{Operations, Quota};
 
 use crate::snapshot::ApprovalReasonTerms;
 
@@ -80,6 +81,18 @@ pub(crate) fn approval_reason(given: &ApprovalReason) -> ApprovalReasonTerms {
 /// A length as the kinds hold it.
 pub(super) fn length_text(length: usize) -> i32 {
     i32::try_from(length).unwrap_or(i32::MAX)
+}
+
+/// Where a `resourceQuota` block is given, what it does not say is enforced.
+pub(crate) fn quota(given: &SessionQuota) -> Quota {
+    Quota {
+        max_pods: given.max_pods.and_then(|n| u32::try_from(n).ok()),
+        max_cpu: given.max_cpu.clone(),
+        max_memory: given.max_memory.clone(),
+        max_storage: given.max_storage.clone(),
+        enforce_requests: given.enforce_resource_requests.unwrap_or(true),
+        enforce_limits: given.enforce_resource_limits.unwrap_or(true),
+    }
 }
 
 fn length(given: Option<i32>, default: usize) -> usize {

@@ -5,12 +5,15 @@ use breakglass_protocol::kinds::debug_pod_template::{DebugPodTemplateSpec, PodTe
 use breakglass_protocol::kinds::debug_session::DebugSessionSpec;
 use breakglass_protocol::kinds::debug_session_template::{DebugSessionTemplateSpec, WorkloadType};
 use breakglass_protocol::kinds::pod_overrides;
+use breakglass_protocol::kinds::quota::SessionDisruptionBudget;
 use breakglass_protocol::wire::grant::{
-    AtEnd, Auxiliary, AuxiliaryOrder, AuxiliarySource, ContainerOverride, PodOverrides, PodSource,
-    TemplateText, Work, Workload, WorkloadKind,
+    AtEnd, Auxiliary, AuxiliaryOrder, AuxiliarySource, ContainerOverride, DisruptionBudget,
+    PodOverrides, PodSource, TemplateText, Work, Workload, WorkloadKind,
 };
 
 use super::{SnapshotError, Source};
+use crate::placement;
+use crate::request::defaults;
 
 pub(super) fn work(spec: &DebugSessionSpec, source: &Source) -> Result<Work, SnapshotError> {
     let Source {
@@ -36,6 +39,20 @@ pub(super) fn work(spec: &DebugSessionSpec, source: &Source) -> Result<Work, Sna
         overrides_template,
         affinity: template.affinity_overrides.clone(),
         tolerations: template.additional_tolerations.clone(),
+        scheduling: placement::layers(
+            &placement::speakers(
+                source.layers(),
+                &spec.template_ref,
+                spec.binding_ref.as_ref(),
+            ),
+            resolved.scheduling_option.as_deref(),
+            &resolved.node_selector,
+        ),
+        quota: template.resource_quota.as_ref().map(defaults::quota),
+        disruption_budget: template
+            .pod_disruption_budget
+            .as_ref()
+            .and_then(disruption_budget),
     })))
 }
 
@@ -151,6 +168,14 @@ fn one_auxiliary(
         at_end,
         failure_policy: resource.failure_policy.unwrap_or_default(),
     })
+}
+
+/// Both or neither of the two numbers were refused at load.
+fn disruption_budget(from: &SessionDisruptionBudget) -> Option<DisruptionBudget> {
+    let number = |value: Option<i32>| value.and_then(|v| u32::try_from(v).ok());
+    let min = number(from.min_available).map(DisruptionBudget::MinAvailable);
+    let max = number(from.max_unavailable).map(DisruptionBudget::MaxUnavailable);
+    min.or(max).filter(|_| from.enabled == Some(true))
 }
 
 fn overrides(from: &pod_overrides::PodOverrides) -> PodOverrides {
