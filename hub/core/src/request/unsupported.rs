@@ -18,11 +18,6 @@ pub(super) fn check(asked: &CreateDebugSession) -> Vec<Violation> {
             "nodeSelector",
             "node selectors are",
         ),
-        set(
-            asked.selected_scheduling_option.is_some(),
-            "selectedSchedulingOption",
-            "scheduling options are",
-        ),
     ]
     .into_iter()
     .flatten()
