@@ -10,7 +10,9 @@ use crate::caller::{Caller, Standing};
 use crate::session::{Clearance, Invitation, InvitedRole, Role, Session, Verdict};
 
 mod flags;
-pub use flags::{Flag, Flags, flags};
+mod sight;
+pub use flags::{Flag, Flags, Openness, flags, openness};
+pub use sight::{SeenBy, Sight, seen_by, sight};
 
 /// What a caller may want of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,13 +143,6 @@ impl<'a> Relation<'a> {
         self.session.invitation_of(&self.caller.identity)
     }
 
-    fn ever_took_part(&self) -> bool {
-        self.session
-            .participants
-            .iter()
-            .any(|p| p.identity.is_same_account(&self.caller.identity))
-    }
-
     /// Anybody who may be a participant, past ones too, or an invited person (S5).
     fn may_be_in_it(&self) -> bool {
         let me = &self.caller.identity;
@@ -259,12 +254,7 @@ pub fn judge(action: Action, session: &Session, caller: &Caller) -> Decision {
 }
 
 fn judge_see(r: &Relation<'_>) -> Decision {
-    if r.is_owner()
-        || r.is_admin()
-        || r.ever_took_part()
-        || r.invitation().is_some()
-        || r.is_approver()
-    {
+    if sight(r.caller).reaches(r.session) {
         Decision::Allow
     } else {
         Decision::NotFound

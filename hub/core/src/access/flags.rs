@@ -29,6 +29,46 @@ impl Flag {
     }
 }
 
+/// Whether a session's own record leaves anything to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Openness {
+    /// Who the caller is decides.
+    Open,
+    /// No flag is set for anybody, until the session changes.
+    Closed,
+}
+
+/// What the flags stand for.
+const FLAGGED: [Action; 5] = [
+    Action::Approve,
+    Action::Reject,
+    Action::Join,
+    Action::Renew,
+    Action::Terminate,
+];
+
+impl Flags {
+    /// Those of everybody on a session that is [`Openness::Closed`].
+    pub const NONE: Self = Self {
+        approve: Flag::Cannot,
+        reject: Flag::Cannot,
+        join: Flag::Cannot,
+        renew: Flag::Cannot,
+        terminate: Flag::Cannot,
+    };
+}
+
+/// Whether anybody could have a flag set on this session.
+#[must_use]
+pub fn openness(session: &Session) -> Openness {
+    let open = |action: &Action| lifecycle::is_open_to(session, *action);
+    if FLAGGED.iter().any(open) {
+        Openness::Open
+    } else {
+        Openness::Closed
+    }
+}
+
 /// The flags of one caller.
 #[must_use]
 pub fn flags(session: &Session, caller: &Caller) -> Flags {
