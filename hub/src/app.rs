@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::link::Agents;
+use crate::sessions::Sessions;
 use crate::store::{Key, ObjectKind, Store};
 use crate::telemetry::Metrics;
 use crate::templates::refusals::{TemplateRefusal, TemplateRefusals};
@@ -45,6 +46,8 @@ pub struct Settings {
 pub struct App {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
+    /// What lists and jobs look sessions up in.
+    pub sessions: Sessions,
     pub settings: Settings,
     pub metrics: Metrics,
     /// The agents' side: who is connected, and the authority that vouches for agents.

@@ -20,6 +20,7 @@ pub mod clusters;
 pub mod jobs;
 pub mod link;
 pub mod serve;
+pub mod sessions;
 pub mod state;
 pub mod store;
 pub mod telemetry;

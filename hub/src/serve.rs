@@ -22,6 +22,7 @@ use crate::ca::{Authority, CaError, Purpose};
 use crate::clock::Clock;
 use crate::jobs;
 use crate::link::{self, Agents, ListenerError};
+use crate::sessions::Sessions;
 use crate::state::{StateError, StateFolder};
 use crate::store::StoreError;
 use crate::store::sqlite::{OpenError, SqliteStore};
@@ -94,6 +95,7 @@ pub async fn start(args: &ServeArgs, clock: Arc<dyn Clock>) -> Result<Running, S
     let app = Arc::new(open(args, &state, clock).await?);
     let mut follower = follower(args, &app)?;
     follower.load().await?;
+    let changes = app.sessions.load(app.store.as_ref()).await?;
     let tls = listen::users_tls(args, &app)?;
     let users = listen::bind("--listen", args.listen).await?;
     let agents = listen::bind("--agent-listen", args.agent_listen).await?;
@@ -123,6 +125,11 @@ pub async fn start(args: &ServeArgs, clock: Arc<dyn Clock>) -> Result<Running, S
     tasks.spawn(async move {
         link::serve(agents_app, agents).await?;
         Ok("agents' listener")
+    });
+    let sessions = app.clone();
+    tasks.spawn(async move {
+        Sessions::follow(sessions, changes).await;
+        Ok("the index of sessions")
     });
     tasks.spawn(async move {
         follower.run().await;
@@ -159,6 +166,7 @@ async fn open(
         agents: Agents::new(authority, &metrics),
         store: Arc::new(store),
         clock,
+        sessions: Sessions::default(),
         settings: settings(args, state),
         metrics,
         users,

@@ -343,6 +343,11 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 pub trait Store: Send + Sync + 'static {
     /// One object, if it is there.
     fn get(&self, key: Key) -> Answer<'_, Option<Object>>;
+    /// Several objects as of one moment, in the order of the keys, `None` for what is not there. At most [`MAX_PAGE`].
+    fn get_many(&self, keys: Vec<Key>) -> Answer<'_, Vec<Option<Object>>>;
+    /// The revision of a commit that no acknowledged one is newer than: what was built from the watch up to here misses
+    /// nothing that anybody was told of.
+    fn head(&self) -> Answer<'_, Revision>;
     /// One page of objects.
     fn list(&self, query: ListQuery) -> Answer<'_, Page>;
     /// The only write. It is durable when the future resolves; a future that is dropped leaves the outcome unknown.

@@ -14,13 +14,14 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
+use breakglass_protocol::ids::Revision;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
 
 use super::{
-    Answer, AuditQuery, AuditRecord, Commit, CommitError, Committed, Key, ListQuery, Object, Page,
-    Store, Watch, WatchFrom,
+    Answer, AuditQuery, AuditRecord, Commit, CommitError, Committed, Key, ListQuery, MAX_PAGE,
+    Object, Page, Store, Watch, WatchFrom,
 };
 use reader::Readers;
 use writer::Writer;
@@ -43,11 +44,11 @@ impl SqliteStore {
         let connection = schema::open_for_writing(path)?;
         let readers = Arc::new(Readers::open(path)?);
         let (announcements, _) = broadcast::channel(changes::ANNOUNCEMENTS);
-        let writer = Writer::start(connection, announcements.clone()).map_err(|source| {
-            OpenError::Thread {
-                path: path.to_owned(),
-                source,
-            }
+        let newest = schema::newest(&connection, path)?;
+        let started = Writer::start(connection, newest, announcements.clone());
+        let writer = started.map_err(|source| OpenError::Thread {
+            path: path.to_owned(),
+            source,
         })?;
         Ok(Self {
             writer,
@@ -64,6 +65,19 @@ impl Store for SqliteStore {
                 reader::get(connection, &key)
             })
             .boxed()
+    }
+
+    fn get_many(&self, keys: Vec<Key>) -> Answer<'_, Vec<Option<Object>>> {
+        self.readers
+            .read("reading objects", move |connection| {
+                let keys = keys.iter().take(MAX_PAGE);
+                keys.map(|key| reader::get(connection, key)).collect()
+            })
+            .boxed()
+    }
+
+    fn head(&self) -> Answer<'_, Revision> {
+        std::future::ready(Ok(self.writer.head())).boxed()
     }
 
     fn list(&self, query: ListQuery) -> Answer<'_, Page> {

@@ -1,24 +1,22 @@
 //! `GET /debug-sessions`: filters, newest first, pages that stay right while sessions come and go.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use breakglass_hub_core::access::{Action, Decision, judge};
+use breakglass_hub_core::access::{Openness, sight};
 use breakglass_hub_core::caller::Caller;
-use breakglass_hub_core::session::{Session, StateName};
+use breakglass_hub_core::session::StateName;
 use breakglass_protocol::api::debug_session::{DebugSessionList, Summary};
-use breakglass_protocol::kinds::debug_session::DebugSession;
-use jiff::Timestamp;
 
 use crate::api::caller::Authenticated;
 use crate::api::endpoint::{Query, QueryKind};
 use crate::api::error::ApiError;
-use crate::app::{App, read_session};
-use crate::store::{ListQuery, Object, ObjectKind, typed};
+use crate::app::App;
+use crate::sessions::{self, FoundSession, Place, Question};
 
 /// Sessions on a page where `limit` is absent, and at most.
 const DEFAULT_LIMIT: usize = 100;
@@ -63,75 +61,67 @@ pub const QUERY: &[Query] = &[
     },
 ];
 
-/// Newest first: the later creation sorts first, then the name.
-type Place = (std::cmp::Reverse<Timestamp>, String);
-
 struct Asked {
     cluster: Option<String>,
     states: Vec<StateName>,
     user: Option<String>,
     template: Option<String>,
-    mine: bool,
+    mine: Whose,
     limit: usize,
     after: Option<Place>,
 }
 
-/// One page. Reads all sessions in pages of the store and keeps only this page, so memory does not grow with them.
+/// Whose requests are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Everybodys,
+    TheCallers,
+}
+
+/// One page. `total` counts all sessions that the caller sees and the filters let through, on every page.
 pub async fn handle(
     State(app): State<Arc<App>>,
     Authenticated { caller, .. }: Authenticated,
     RawQuery(query): RawQuery,
 ) -> Result<Json<DebugSessionList>, ApiError> {
     let asked = Asked::parse(query.as_deref().unwrap_or_default())?;
-    let mut total = 0;
-    let mut page: BTreeMap<Place, Session> = BTreeMap::new();
-    let mut next = ListQuery::all(ObjectKind::DebugSession);
-    loop {
-        let stored = app.store.list(next.clone()).await?;
-        for object in stored.objects {
-            let session = read(object)?;
-            if !asked.wants(&session, &caller)
-                || judge(Action::See, &session, &caller) != Decision::Allow
-            {
-                continue;
-            }
-            total += 1;
-            let place = (std::cmp::Reverse(session.created_at), session.name.clone());
-            if asked.after.as_ref().is_none_or(|after| place > *after) {
-                page.insert(place, session);
-                // One more than the page tells whether there is another.
-                if page.len() > asked.limit + 1 {
-                    page.pop_last();
-                }
-            }
-        }
-        match stored.next {
-            Some(key) => next.after = Some(key),
-            None => break,
-        }
-    }
-    let more = page.len() > asked.limit;
-    if more {
-        page.pop_last();
-    }
-    let continue_ = if more {
-        page.last_key_value().map(|(place, _)| token(place))
-    } else {
-        None
-    };
+    let store = app.store.as_ref();
+    let found = app.sessions.find(store, &asked.question(&caller)).await?;
+    let continue_ = found.next.as_ref().map(token);
+    let total = found.total;
+    let sessions = summaries(&app, found.sessions, &caller).await?;
     Ok(Json(DebugSessionList {
-        sessions: page.values().map(|s| summary(s, &caller)).collect(),
+        sessions,
         total,
         continue_,
     }))
 }
 
-fn read(object: Object) -> Result<Session, ApiError> {
-    let key = object.key.clone();
-    Ok(read_session(
-        &key,
-        &typed::decode::<DebugSession>(object)?.object,
-    )?)
+/// The lines of a page. Sessions that are not at hand and whose flags depend on the caller are read, in one go.
+async fn summaries(
+    app: &App,
+    found: Vec<FoundSession>,
+    caller: &Caller,
+) -> Result<Vec<Summary>, ApiError> {
+    let is_missing =
+        |found: &&FoundSession| found.session.is_none() && found.card.openness() == Openness::Open;
+    let missing = found.iter().filter(is_missing);
+    let keys: Vec<_> = missing
+        .map(|found| app.session_key(found.card.name()))
+        .collect();
+    let mut read = HashMap::new();
+    if !keys.is_empty() {
+        for object in app.store.get_many(keys).await?.into_iter().flatten() {
+            let session = sessions::read(object)?;
+            read.insert(session.name.clone(), session);
+        }
+    }
+    let summary = |found: &FoundSession| {
+        let whole = found.session.as_deref();
+        let whole = whole.or_else(|| read.get(found.card.name()));
+        found.card.summary(whole, caller)
+    };
+    Ok(found.iter().map(summary).collect())
 }
 
 impl Asked {
@@ -141,7 +131,7 @@ impl Asked {
             states: Vec::new(),
             user: None,
             template: None,
-            mine: false,
+            mine: Whose::Everybodys,
             limit: DEFAULT_LIMIT,
             after: None,
         };
@@ -152,7 +142,7 @@ impl Asked {
                 "user" => asked.user = Some(value),
                 "template" => asked.template = Some(value),
                 "state" => asked.states.extend(parse_states(&value)?),
-                "mine" => asked.mine = parse_yes_no(&value)?,
+                "mine" => asked.mine = parse_mine(&value)?,
                 "limit" => asked.limit = parse_limit(&value)?,
                 "continue" => asked.after = Some(parse_token(&value)?),
                 _unknown_is_ignored => {}
@@ -161,14 +151,20 @@ impl Asked {
         Ok(asked)
     }
 
-    fn wants(&self, session: &Session, caller: &Caller) -> bool {
-        let same =
-            |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
-        same(&self.cluster, &session.spec.cluster)
-            && same(&self.template, &session.spec.template_ref)
-            && same(&self.user, &session.requester.name)
-            && (self.states.is_empty() || self.states.contains(&session.state.name()))
-            && (!self.mine || session.requester.is_same_account(&caller.identity))
+    fn question<'a>(&'a self, caller: &'a Caller) -> Question<'a> {
+        Question {
+            sight: sight(caller),
+            cluster: self.cluster.as_deref(),
+            template: self.template.as_deref(),
+            user: self.user.as_deref(),
+            owner: match self.mine {
+                Whose::TheCallers => Some(&caller.identity),
+                Whose::Everybodys => None,
+            },
+            states: &self.states,
+            after: self.after.as_ref(),
+            limit: self.limit,
+        }
     }
 }
 
@@ -193,10 +189,10 @@ fn parse_states(value: &str) -> Result<Vec<StateName>, ApiError> {
         .collect()
 }
 
-fn parse_yes_no(value: &str) -> Result<bool, ApiError> {
+fn parse_mine(value: &str) -> Result<Whose, ApiError> {
     match value {
-        "true" => Ok(true),
-        "false" => Ok(false),
+        "true" => Ok(Whose::TheCallers),
+        "false" => Ok(Whose::Everybodys),
         other => Err(ApiError::malformed(
             "mine",
             format!("{other:?} is neither true nor false"),
@@ -214,40 +210,18 @@ fn parse_limit(value: &str) -> Result<usize, ApiError> {
     }
 }
 
-fn token((at, name): &Place) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}|{name}", at.0))
+fn token(place: &Place) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}|{}", place.created_at(), place.name()))
 }
 
 fn parse_token(value: &str) -> Result<Place, ApiError> {
     let place = || {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(value).ok()?).ok()?;
         let (at, name) = text.split_once('|')?;
-        Some((std::cmp::Reverse(at.parse().ok()?), name.to_owned()))
+        Some(Place::new(at.parse().ok()?, name))
     };
     place()
         .ok_or_else(|| ApiError::malformed("continue", "is not what a page before this one gave"))
-}
-
-fn summary(session: &Session, caller: &Caller) -> Summary {
-    let shown = DebugSession::from(session);
-    let status = shown.status.unwrap_or_default();
-    Summary {
-        name: session.name.clone(),
-        template_ref: session.spec.template_ref.clone(),
-        target_namespace: Some(session.snapshot.terms.target_namespace.clone()),
-        cluster: session.spec.cluster.clone(),
-        requested_by: session.requester.name.clone(),
-        requested_by_display_name: session.spec.requested_by_display_name.clone(),
-        state: session.state.name().as_str().to_owned(),
-        status_message: status.message,
-        starts_at: status.starts_at.map(|t| t.0.to_string()),
-        expires_at: status.expires_at.map(|t| t.0.to_string()),
-        participants: session.present().count(),
-        is_participant: session.present_entry(&caller.identity).is_some(),
-        allowed_pods: session.observed.pods.len(),
-        allowed_pod_operations: status.allowed_pod_operations,
-        can: super::can(session, caller),
-    }
 }
 
 #[cfg(test)]
@@ -267,7 +241,7 @@ mod tests {
                 StateName::PendingApproval
             ]
         );
-        assert_eq!((asked.limit, asked.mine), (5, true));
+        assert_eq!((asked.limit, asked.mine), (5, Whose::TheCallers));
         for bad in [
             "state=Foo",
             "limit=0",
@@ -282,10 +256,8 @@ mod tests {
 
     #[test]
     fn a_page_token_survives_the_way() {
-        let place = (
-            std::cmp::Reverse("2026-01-02T03:04:05.678Z".parse().unwrap()),
-            "debug-session-abc123".to_owned(),
-        );
+        let at = "2026-01-02T03:04:05.678Z".parse().unwrap();
+        let place = Place::new(at, "debug-session-abc123");
         assert_eq!(parse_token(&token(&place)).ok().unwrap(), place);
     }
 }

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use breakglass_protocol::ids::Revision;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
+
+use super::restored;
 
 /// Marks a database as ours (`bgh1` in ASCII), so that another program's file is never written to.
 const APPLICATION_ID: i32 = 0x6267_6831;
@@ -102,6 +105,15 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
     prepare(&connection).map_err(|source| classify(path, source))?;
     migrate(&mut connection, path, version)?;
     Ok(connection)
+}
+
+/// The newest revision in the file.
+pub(super) fn newest(connection: &Connection, path: &Path) -> Result<Revision, OpenError> {
+    connection
+        .query_row("SELECT revision FROM sequence", [], |row| {
+            Ok(Revision(restored(row.get(0)?)))
+        })
+        .map_err(|source| classify(path, source))
 }
 
 /// Opens a connection that only reads, beside the writer's.

@@ -2,6 +2,7 @@
 //! conflict of one does not touch the others and one `fsync` serves all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ type Reply = oneshot::Sender<Result<Committed, CommitError>>;
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<(Prepared, Reply)>>,
     thread: Option<JoinHandle<()>>,
+    /// The newest revision that is written.
+    head: Arc<AtomicU64>,
 }
 
 /// A commit whose texts are made: what the thread does is SQL only.
@@ -48,16 +51,28 @@ type Key3 = (String, String, String);
 impl Writer {
     pub(super) fn start(
         connection: Connection,
+        newest: Revision,
         announcements: broadcast::Sender<Announcement>,
     ) -> Result<Self, std::io::Error> {
         let (queue, waiting) = mpsc::channel(QUEUE);
+        let head = Arc::new(AtomicU64::new(newest.0));
+        let writes = Writes {
+            announcements,
+            head: head.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(connection, waiting, &announcements))?;
+            .spawn(move || run(connection, waiting, &writes))?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
+            head,
         })
+    }
+
+    /// See [`crate::store::Store::head`].
+    pub(super) fn head(&self) -> Revision {
+        Revision(self.head.load(Ordering::Acquire))
     }
 
     pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
@@ -131,10 +146,16 @@ fn text_of(key: &Key, value: &impl serde::Serialize) -> Result<String, StoreErro
     })
 }
 
+/// Where the thread says what it wrote.
+struct Writes {
+    announcements: broadcast::Sender<Announcement>,
+    head: Arc<AtomicU64>,
+}
+
 fn run(
     mut connection: Connection,
     mut waiting: mpsc::Receiver<(Prepared, Reply)>,
-    announcements: &broadcast::Sender<Announcement>,
+    writes: &Writes,
 ) {
     while let Some(first) = waiting.blocking_recv() {
         let mut batch = vec![first];
@@ -146,10 +167,21 @@ fn run(
         let (commits, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         match write_batch(&mut connection, &commits) {
             Ok(results) => {
+                let revisions = results
+                    .iter()
+                    .flatten()
+                    .map(|committed| committed.version.0.0);
+                if let Some(newest) = revisions.max() {
+                    // Before anybody is answered.
+                    writes.head.store(newest, Ordering::Release);
+                }
                 for ((prepared, result), reply) in commits.into_iter().zip(results).zip(replies) {
                     if let Ok(committed) = &result {
                         // No watch running is fine; the next one reads from the file.
-                        announcements.send(announce(prepared, *committed)).ok();
+                        writes
+                            .announcements
+                            .send(announce(prepared, *committed))
+                            .ok();
                     }
                     // A caller that went away learns from the store what came of it.
                     reply.send(result).ok();

@@ -52,6 +52,7 @@ impl TestHub {
         let app = Arc::new(App {
             store: Arc::new(SqliteStore::open(&state.path().join("hub.sqlite")).unwrap()),
             clock: clock.clone(),
+            sessions: breakglass_hub::sessions::Sessions::default(),
             settings: Settings {
                 state: state.path().to_owned(),
                 namespace: "breakglass".to_owned(),
