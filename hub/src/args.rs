@@ -23,6 +23,28 @@ pub enum Command {
     Openapi,
     /// Print the CustomResourceDefinitions of the six kinds as YAML.
     Crds,
+    /// The audit log on the disk.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Walk the whole audit log and say whether it is what was recorded; also beside a running hub. Exit code 1 and the
+    /// first wrong event if not.
+    Verify(VerifyArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// The hub's state folder.
+    #[arg(long, alias = "data", value_name = "DIR", env = "BREAKGLASS_STATE")]
+    pub state: PathBuf,
+
+    /// Events that were sent elsewhere, as JSON lines with `sequence` and `hash`: finds an end that was cut off, and a
+    /// record that was written anew.
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
 }
 
 /// How the hub logs.
@@ -211,7 +233,7 @@ mod tests {
         let cli = Cli::try_parse_from(line.iter().chain(args))?;
         match cli.command {
             Command::Serve(args) => Ok(*args),
-            Command::Openapi | Command::Crds => panic!("serve was asked for"),
+            Command::Openapi | Command::Crds | Command::Audit(_) => panic!("serve was asked for"),
         }
     }
 

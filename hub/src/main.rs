@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use breakglass_hub::args::{Cli, Command};
+use breakglass_hub::args::{AuditCommand, Cli, Command};
 use breakglass_hub::clock::RealClock;
-use breakglass_hub::{api, serve, telemetry};
+use breakglass_hub::{api, serve, telemetry, verify};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -38,6 +38,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             print(&serde_json::to_string_pretty(&document)?)
         }
         Command::Crds => print(&breakglass_protocol::kinds::crds_yaml()?),
+        Command::Audit(AuditCommand::Verify(args)) => print(&verify::verify(&args)?),
     }
 }
 

@@ -66,8 +66,14 @@ impl StateFolder {
     /// The database in it.
     #[must_use]
     pub fn database(&self) -> PathBuf {
-        self.path.join("hub.db")
+        database_in(&self.path)
     }
+}
+
+/// The database in a state folder, for those who only look.
+#[must_use]
+pub fn database_in(folder: &Path) -> PathBuf {
+    folder.join("hub.db")
 }
 
 fn refused(path: &Path, source: io::Error) -> StateError {

@@ -19,6 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use breakglass_hub_core::audit::AuditEvent;
+use breakglass_hub_core::audit::chain::{ChainHash, Head};
 use breakglass_protocol::ids::Revision;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -37,28 +38,40 @@ pub const MAX_EVENTS_PER_COMMIT: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ObjectKind {
     Cluster,
+    /// How far one reader of the audit log came: a destination, or the notifier.
+    Cursor,
     DebugPodTemplate,
     DebugSession,
     DebugSessionClusterBinding,
     DebugSessionTemplate,
+    /// One notification on its way to one channel.
+    Delivery,
     DenyPolicy,
     /// One per cluster: its join token (hashed) and the certificates that speak for it. One object, so that redeeming
     /// a token and issuing a certificate are one compare-and-set (S18).
     Enrolment,
     /// Which sessions count against a limit of one template or binding (D18).
     Ledger,
+    /// Counts events of things that change no object of their own (refusals, logins): what they are committed with.
+    Tally,
+    /// That a session's people were told of its coming end, for which renewal.
+    Warning,
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Cluster,
+        Self::Cursor,
         Self::DebugPodTemplate,
         Self::DebugSession,
         Self::DebugSessionClusterBinding,
         Self::DebugSessionTemplate,
+        Self::Delivery,
         Self::DenyPolicy,
         Self::Enrolment,
         Self::Ledger,
+        Self::Tally,
+        Self::Warning,
     ];
 
     /// The kind's name, as in its manifests and in the database.
@@ -66,13 +79,17 @@ impl ObjectKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Cluster => "Cluster",
+            Self::Cursor => "Cursor",
             Self::DebugPodTemplate => "DebugPodTemplate",
             Self::DebugSession => "DebugSession",
             Self::DebugSessionClusterBinding => "DebugSessionClusterBinding",
             Self::DebugSessionTemplate => "DebugSessionTemplate",
+            Self::Delivery => "Delivery",
             Self::DenyPolicy => "DenyPolicy",
             Self::Enrolment => "Enrolment",
             Self::Ledger => "Ledger",
+            Self::Tally => "Tally",
+            Self::Warning => "Warning",
         }
     }
 
@@ -295,6 +312,8 @@ pub struct AuditQuery {
 pub struct AuditRecord {
     /// Grows by one with each event; a gap would mean that somebody edited the database.
     pub sequence: u64,
+    /// Of the event before and this one.
+    pub hash: ChainHash,
     pub event: AuditEvent,
 }
 
@@ -356,4 +375,6 @@ pub trait Store: Send + Sync + 'static {
     fn watch(&self, from: WatchFrom) -> Answer<'_, Watch>;
     /// One page of the audit log.
     fn audit(&self, query: AuditQuery) -> Answer<'_, Vec<AuditRecord>>;
+    /// The newest event of the audit log.
+    fn audit_head(&self) -> Answer<'_, Head>;
 }

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use breakglass_protocol::ids::ClusterName;
 use breakglass_protocol::person::Identity;
 
+use crate::snapshot::canonical;
+
+pub mod chain;
+
 /// One line of the record. Values are data: nothing here is ever printed unescaped (S20).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -137,6 +141,14 @@ impl AuditEvent {
         self.request_id = request_id;
         self.source = source;
         self
+    }
+
+    /// As it is stored and as the [`chain`] hashes it.
+    ///
+    /// # Errors
+    /// If it does not go into JSON.
+    pub fn canonical(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_value(self).map(|event| canonical(&event))
     }
 }
 

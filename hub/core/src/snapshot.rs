@@ -212,12 +212,17 @@ fn value(from: &ResolvedValue) -> GrantedValue {
     }
 }
 
-/// SHA-256 in lower-case hex over the canonical JSON: keys sorted, no white space, whatever serde_json's features are.
+/// SHA-256 in lower-case hex over the canonical JSON.
 #[must_use]
 pub fn digest(value: &serde_json::Value) -> String {
+    hex::encode(Sha256::digest(canonical(value).as_bytes()))
+}
+
+/// JSON with keys sorted and no white space, whatever serde_json's features are.
+pub(crate) fn canonical(value: &serde_json::Value) -> String {
     let mut text = String::new();
     write_canonical(value, &mut text);
-    hex::encode(Sha256::digest(text.as_bytes()))
+    text
 }
 
 fn write_canonical(value: &serde_json::Value, out: &mut String) {

@@ -178,7 +178,11 @@ impl Directory {
             | ObjectKind::DebugSessionClusterBinding
             | ObjectKind::DebugSessionTemplate
             | ObjectKind::DenyPolicy
-            | ObjectKind::Ledger => {}
+            | ObjectKind::Ledger
+            | ObjectKind::Cursor
+            | ObjectKind::Delivery
+            | ObjectKind::Tally
+            | ObjectKind::Warning => {}
         }
         self.seen.send_replace(revision);
     }

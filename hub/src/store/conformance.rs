@@ -50,6 +50,7 @@ conformance!(
     of_many_writers_at_one_version_one_wins,
     counting_by_compare_and_set_loses_nothing,
     audit_events_come_with_their_commit_or_not_at_all,
+    s20_events_are_chained_in_order_also_over_a_reopen,
     lists_are_ordered_and_paged,
     limits_are_refused_with_numbers,
     a_watch_sees_every_change_in_order,
@@ -292,6 +293,37 @@ async fn audit_events_come_with_their_commit_or_not_at_all<S: Subject>() {
     );
     let of_one = actions(store.audit(query(Some(key("c1")), 1)).await.unwrap());
     assert_eq!(of_one, [(3, Action::ClusterRevoked)]);
+}
+
+async fn s20_events_are_chained_in_order_also_over_a_reopen<S: Subject>() {
+    let subject = S::create();
+    for round in 0..2 {
+        let store = subject.open();
+        for n in 0..3 {
+            let name = format!("c{round}{n}");
+            let mut commit = put(key(&name), json!({}), Expected::Absent);
+            commit.events = vec![
+                event(&name, Action::ClusterRegistered),
+                event(&name, Action::ClusterAccepted),
+            ];
+            store.commit(commit).await.unwrap();
+        }
+    }
+    let store = subject.open();
+    let query = AuditQuery {
+        of: None,
+        after: 0,
+        limit: MAX_PAGE,
+    };
+    let records = store.audit(query).await.unwrap();
+    assert_eq!(records.len(), 12);
+    let mut head = Head::START;
+    for record in records {
+        head.sequence += 1;
+        head.hash = head.hash.followed_by(&record.event.canonical().unwrap());
+        assert_eq!((record.sequence, record.hash), (head.sequence, head.hash));
+    }
+    assert_eq!(store.audit_head().await.unwrap(), head);
 }
 
 async fn lists_are_ordered_and_paged<S: Subject>() {

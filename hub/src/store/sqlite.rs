@@ -4,6 +4,7 @@
 //! `fsync` serves many) → reply, and the change to every watch. Reads run on blocking threads with connections of their
 //! own and never wait for the writer.
 
+mod chain;
 mod changes;
 #[cfg(test)]
 mod crash;
@@ -14,6 +15,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
+use breakglass_hub_core::audit::chain::Head;
 use breakglass_protocol::ids::Revision;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -26,6 +28,7 @@ use super::{
 use reader::Readers;
 use writer::Writer;
 
+pub use chain::{VerifyError, verify};
 pub use schema::OpenError;
 
 /// See the module.
@@ -102,6 +105,14 @@ impl Store for SqliteStore {
         self.readers
             .read("reading the audit log", move |connection| {
                 reader::audit(connection, &query)
+            })
+            .boxed()
+    }
+
+    fn audit_head(&self) -> Answer<'_, Head> {
+        self.readers
+            .read("reading the audit log's head", |connection| {
+                Ok(chain::head(connection)?)
             })
             .boxed()
     }

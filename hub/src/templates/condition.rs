@@ -61,7 +61,11 @@ impl Referable {
             | ObjectKind::DebugSessionClusterBinding
             | ObjectKind::DenyPolicy
             | ObjectKind::Enrolment
-            | ObjectKind::Ledger => {}
+            | ObjectKind::Ledger
+            | ObjectKind::Cursor
+            | ObjectKind::Delivery
+            | ObjectKind::Tally
+            | ObjectKind::Warning => {}
         }
     }
 
@@ -96,7 +100,11 @@ impl Readiness {
             | ObjectKind::DebugSession
             | ObjectKind::DenyPolicy
             | ObjectKind::Enrolment
-            | ObjectKind::Ledger => Self::ready(),
+            | ObjectKind::Ledger
+            | ObjectKind::Cursor
+            | ObjectKind::Delivery
+            | ObjectKind::Tally
+            | ObjectKind::Warning => Self::ready(),
         }
     }
 

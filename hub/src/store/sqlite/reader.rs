@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use breakglass_hub_core::audit::chain::NotAHash;
 use breakglass_protocol::ids::Revision;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -237,11 +238,14 @@ pub(super) fn audit(
     query: &AuditQuery,
 ) -> Result<Vec<AuditRecord>, ReadError> {
     let limit = stored(query.limit.clamp(1, MAX_PAGE) as u64);
-    let read = |row: &Row<'_>| Ok((restored(row.get(0)?), row.get::<_, String>(1)?));
-    let rows: Vec<(u64, String)> = match &query.of {
+    let read = |row: &Row<'_>| {
+        let (event, hash): (String, String) = (row.get(1)?, row.get(2)?);
+        Ok((restored(row.get(0)?), event, hash))
+    };
+    let rows: Vec<(u64, String, String)> = match &query.of {
         Some(key) => connection
             .prepare_cached(
-                "SELECT sequence, event FROM audit
+                "SELECT sequence, event, hash FROM audit
                  WHERE kind = ?1 AND namespace = ?2 AND name = ?3 AND sequence > ?4
                  ORDER BY sequence LIMIT ?5",
             )?
@@ -258,18 +262,26 @@ pub(super) fn audit(
             .collect::<Result<_, _>>()?,
         None => connection
             .prepare_cached(
-                "SELECT sequence, event FROM audit WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+                "SELECT sequence, event, hash FROM audit WHERE sequence > ?1
+                 ORDER BY sequence LIMIT ?2",
             )?
             .query_map(params![stored(query.after), limit], read)?
             .collect::<Result<_, _>>()?,
     };
     rows.into_iter()
-        .map(|(sequence, text)| {
-            let event = serde_json::from_str(&text).map_err(|error| ReadError::Unreadable {
+        .map(|(sequence, text, hash)| {
+            let unreadable = |message| ReadError::Unreadable {
                 subject: format!("audit event {sequence}"),
-                message: error.to_string(),
-            })?;
-            Ok(AuditRecord { sequence, event })
+                message,
+            };
+            Ok(AuditRecord {
+                sequence,
+                hash: hash
+                    .parse()
+                    .map_err(|error: NotAHash| unreadable(format!("its hash {error}")))?,
+                event: serde_json::from_str(&text)
+                    .map_err(|error| unreadable(error.to_string()))?,
+            })
         })
         .collect()
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use breakglass_protocol::ids::Revision;
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
 
+use super::chain;
 use super::restored;
 
 /// Marks a database as ours (`bgh1` in ASCII), so that another program's file is never written to.
@@ -13,7 +14,13 @@ const APPLICATION_ID: i32 = 0x6267_6831;
 /// How long SQLite waits for a lock. Only another program (a backup, a shell) can hold one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Each entry takes a database one version up; entry 0 makes version 1. Appended to, never edited.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[Migration] = &[Migration::Sql(VERSION_1), Migration::Steps(chain::migrate)];
+
+/// One version up, within one transaction.
+enum Migration {
+    Sql(&'static str),
+    Steps(fn(&Transaction<'_>) -> Result<(), rusqlite::Error>),
+}
 
 const VERSION_1: &str = "
 CREATE TABLE objects (
@@ -82,6 +89,14 @@ pub enum OpenError {
         known: usize,
     },
     #[error(
+        "the database {path} has version {found}, this build reads version {known}; start its hub once with this build"
+    )]
+    Older {
+        path: PathBuf,
+        found: usize,
+        known: usize,
+    },
+    #[error(
         "the database {path} cannot be taken from version {from} to {to}: {source}; it is unchanged"
     )]
     Migrate {
@@ -114,6 +129,26 @@ pub(super) fn newest(connection: &Connection, path: &Path) -> Result<Revision, O
             Ok(Revision(restored(row.get(0)?)))
         })
         .map_err(|source| classify(path, source))
+}
+
+/// Opens a database for somebody who only looks, also beside a running hub: nothing is made, migrated or changed.
+pub(super) fn open_for_looking(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|source| classify(path, source))?;
+    connection
+        .busy_timeout(BUSY_TIMEOUT)
+        .map_err(|source| classify(path, source))?;
+    let found = check(&connection, path)?;
+    if found == MIGRATIONS.len() {
+        Ok(connection)
+    } else {
+        Err(OpenError::Older {
+            path: path.to_owned(),
+            found,
+            known: MIGRATIONS.len(),
+        })
+    }
 }
 
 /// Opens a connection that only reads, beside the writer's.
@@ -211,9 +246,16 @@ fn migrate(connection: &mut Connection, path: &Path, found: usize) -> Result<(),
     Ok(())
 }
 
-fn apply(connection: &mut Connection, sql: &str, to: usize) -> Result<(), rusqlite::Error> {
+fn apply(
+    connection: &mut Connection,
+    migration: &Migration,
+    to: usize,
+) -> Result<(), rusqlite::Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(sql)?;
+    match migration {
+        Migration::Sql(sql) => transaction.execute_batch(sql)?,
+        Migration::Steps(steps) => steps(&transaction)?,
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", i64::try_from(to).unwrap_or(i64::MAX))?;
     transaction.commit()
@@ -232,8 +274,18 @@ fn classify(path: &Path, source: rusqlite::Error) -> OpenError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A database as an older build left it.
+    pub(in crate::store::sqlite) fn open_at_version(path: &Path, version: usize) -> Connection {
+        let mut connection = open(path).unwrap();
+        prepare(&connection).unwrap();
+        for (index, migration) in MIGRATIONS.iter().enumerate().take(version) {
+            apply(&mut connection, migration, index + 1).unwrap();
+        }
+        connection
+    }
 
     fn database() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ use breakglass_protocol::ids::Revision;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::chain;
 use super::changes::Announcement;
 use super::{restored, stored};
 use crate::store::{
@@ -42,6 +43,7 @@ struct Prepared {
     commit: Commit,
     /// Owner and body as JSON; `None` for a deletion.
     row: Option<(String, String)>,
+    /// What each is about, and its canonical JSON.
     events: Vec<(Key3, String)>,
 }
 
@@ -129,7 +131,10 @@ fn prepare(commit: Commit) -> Result<Prepared, CommitError> {
                 event.object.namespace.clone().unwrap_or_default(),
                 event.object.name.clone(),
             );
-            text_of(&commit.key, event).map(|text| (of, text))
+            let text = event
+                .canonical()
+                .map_err(|error| unreadable(&commit.key, &error))?;
+            Ok::<_, StoreError>((of, text))
         })
         .collect::<Result<_, _>>()?;
     Ok(Prepared {
@@ -140,10 +145,14 @@ fn prepare(commit: Commit) -> Result<Prepared, CommitError> {
 }
 
 fn text_of(key: &Key, value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Unreadable {
+    serde_json::to_string(value).map_err(|error| unreadable(key, &error))
+}
+
+fn unreadable(key: &Key, error: &serde_json::Error) -> StoreError {
+    StoreError::Unreadable {
         subject: key.to_string(),
         message: error.to_string(),
-    })
+    }
 }
 
 /// Where the thread says what it wrote.
@@ -249,16 +258,26 @@ fn write_one(
     }
     let revision = next_revision(savepoint)?;
     write_row(savepoint, key, prepared.row.as_ref(), revision)?;
-    for ((kind, namespace, name), event) in &prepared.events {
-        savepoint
-            .prepare_cached(
-                "INSERT INTO audit (kind, namespace, name, event) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![kind, namespace, name, event])?;
+    if !prepared.events.is_empty() {
+        write_events(savepoint, &prepared.events)?;
     }
     Ok(Ok(Committed {
         version: Version(revision),
     }))
+}
+
+/// Appends events to the chain (S20).
+fn write_events(savepoint: &Connection, events: &[(Key3, String)]) -> Result<(), rusqlite::Error> {
+    let mut hash = chain::head(savepoint)?.hash;
+    for ((kind, namespace, name), event) in events {
+        hash = hash.followed_by(event);
+        savepoint
+            .prepare_cached(
+                "INSERT INTO audit (kind, namespace, name, event, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![kind, namespace, name, event, hash.to_string()])?;
+    }
+    Ok(())
 }
 
 fn version_of(savepoint: &Connection, key: &Key) -> Result<Option<Version>, rusqlite::Error> {
