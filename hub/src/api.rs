@@ -11,10 +11,12 @@ pub mod endpoint;
 pub mod error;
 pub mod health;
 pub mod listener;
+pub mod manifests;
 pub mod openapi;
 pub mod request_id;
 pub mod router;
 pub mod templates;
+pub mod watch;
 
 use breakglass_protocol::api::cluster::{
     ClusterList, ClusterRegistered, RegisterCluster, WebhookConfig, WebhookConfigRequest,
@@ -22,9 +24,16 @@ use breakglass_protocol::api::cluster::{
 use breakglass_protocol::api::debug_session::{
     CreateDebugSession, DebugSessionList, DebugSessionView, Decide, Invite, Join, NoFields,
 };
+use breakglass_protocol::api::history::{AuditRecords, SessionEvents};
+use breakglass_protocol::api::manifest::Written;
 use breakglass_protocol::api::template::{PodTemplateList, Template, TemplateList};
+use breakglass_protocol::api::watch::WatchData;
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
+use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
+use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
+use breakglass_protocol::kinds::deny_policy::DenyPolicy;
+use schemars::JsonSchema;
 
 use self::endpoint::BodyNeed::{Optional, Required};
 use self::endpoint::Endpoint;
@@ -36,6 +45,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         session_endpoints(),
         template_endpoints(),
         cluster_endpoints(),
+        written_by_admins(),
+        watch_endpoints(),
     ]
     .into_iter()
     .flatten()
@@ -43,7 +54,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 fn session_endpoints() -> Vec<Endpoint> {
-    use debug_sessions::{create, get, list, verbs};
+    use debug_sessions::{create, get, history, list, verbs};
     type View = DebugSessionView;
     vec![
         Endpoint::get::<DebugSessionList, _, _>(
@@ -70,6 +81,20 @@ fn session_endpoints() -> Vec<Endpoint> {
             get::handle,
         )
         .also_at("/{name}"),
+        Endpoint::get::<SessionEvents, _, _>(
+            "/debug-sessions/{name}/events",
+            "listDebugSessionEvents",
+            "What happened to a session",
+            history::events,
+        )
+        .query(history::QUERY),
+        Endpoint::get::<AuditRecords, _, _>(
+            "/debug-sessions/{name}/audit",
+            "listDebugSessionAudit",
+            "The record of a session: for its owner, its approvers and admins; reading it is recorded",
+            history::audit,
+        )
+        .query(history::QUERY),
         Endpoint::post::<View, _, _>(
             "/debug-sessions/{name}/approve",
             "approveDebugSession",
@@ -203,5 +228,73 @@ fn cluster_endpoints() -> Vec<Endpoint> {
         )
         .taking::<WebhookConfigRequest>(Required)
         .for_admins(),
+    ]
+}
+
+fn written_by_admins() -> Vec<Endpoint> {
+    fn pair<T: manifests::Writable + JsonSchema>(
+        path: &'static str,
+        put: &'static str,
+        delete: &'static str,
+    ) -> [Endpoint; 2] {
+        let (write, remove) = ("Write an object", "Delete an object");
+        let [put, delete] = if T::WORD.is_namespaced() {
+            [
+                Endpoint::put::<Written<T>, _, _>(path, put, write, manifests::put_namespaced::<T>),
+                Endpoint::delete::<Written<T>, _, _>(
+                    path,
+                    delete,
+                    remove,
+                    manifests::delete_namespaced::<T>,
+                ),
+            ]
+        } else {
+            [
+                Endpoint::put::<Written<T>, _, _>(path, put, write, manifests::put::<T>),
+                Endpoint::delete::<Written<T>, _, _>(path, delete, remove, manifests::delete::<T>),
+            ]
+        };
+        [
+            put.taking::<T>(Required)
+                .in_yaml_too()
+                .query(manifests::QUERY)
+                .for_admins(),
+            delete.query(manifests::QUERY_OF_DELETE).for_admins(),
+        ]
+    }
+    [
+        pair::<DebugPodTemplate>(
+            "/debug-pod-templates/{name}",
+            "putDebugPodTemplate",
+            "deleteDebugPodTemplate",
+        ),
+        pair::<DebugSessionTemplate>(
+            "/debug-session-templates/{name}",
+            "putDebugSessionTemplate",
+            "deleteDebugSessionTemplate",
+        ),
+        pair::<DebugSessionClusterBinding>(
+            "/cluster-bindings/{namespace}/{name}",
+            "putClusterBinding",
+            "deleteClusterBinding",
+        ),
+        pair::<DenyPolicy>("/deny-policies/{name}", "putDenyPolicy", "deleteDenyPolicy"),
+        pair::<Cluster>("/clusters/{name}", "putCluster", "deleteCluster"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn watch_endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get::<WatchData, _, _>(
+            "/watch",
+            "watch",
+            "What changes in the sessions that the caller may see, as server-sent events",
+            watch::handle,
+        )
+        .query(watch::QUERY)
+        .as_events(),
     ]
 }

@@ -11,8 +11,10 @@ use std::time::Duration;
 use breakglass_hub_core::clock::Now;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::watch::Watchers;
 use crate::clock::Clock;
 use crate::link::Agents;
+use crate::pace::Pace;
 use crate::sessions::Sessions;
 use crate::store::{Key, ObjectKind, Store};
 use crate::telemetry::Metrics;
@@ -54,6 +56,10 @@ pub struct App {
     pub agents: Agents,
     /// Who a bearer token is.
     pub users: Users,
+    /// How fast people and strangers may ask.
+    pub pace: Pace,
+    /// Who holds `/watch` open.
+    pub watchers: Watchers,
     /// What is wrong with files in the templates folder now.
     pub template_refusals: TemplateRefusals,
     /// Cancelled when the hub is to stop: every task that lives long waits for it too.

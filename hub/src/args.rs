@@ -170,6 +170,26 @@ pub struct ServeArgs {
     )]
     pub session_retention: Duration,
 
+    /// Requests that one person may make each second; over it they are told to wait (429).
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 50,
+        value_parser = clap::value_parser!(u32).range(1..),
+        env = "BREAKGLASS_REQUESTS_PER_SECOND"
+    )]
+    pub requests_per_second: u32,
+
+    /// Requests that one person may make at once before --requests-per-second counts.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 200,
+        value_parser = clap::value_parser!(u32).range(1..),
+        env = "BREAKGLASS_REQUESTS_BURST"
+    )]
+    pub requests_burst: u32,
+
     /// Serve /metrics, /healthz and /readyz by plain HTTP here too.
     #[arg(long, value_name = "ADDR", env = "BREAKGLASS_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,

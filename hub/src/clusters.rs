@@ -4,9 +4,11 @@
 mod register;
 mod webhook_config;
 
+use breakglass_hub_core::access::Sight;
 use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
 use breakglass_hub_core::clock::Now;
 use breakglass_hub_core::enrolment::{AlreadySpeaks, Enrolment};
+use breakglass_hub_core::session::StateName;
 use breakglass_protocol::api::cluster::ClusterList;
 use breakglass_protocol::api::problem::Detail;
 use breakglass_protocol::ids::ClusterName;
@@ -18,10 +20,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::app::{App, Change, UpdateError};
 use crate::ca::CaError;
 use crate::link::{CallError, cluster_key, enrolment_key};
+use crate::sessions::Question;
 use crate::store::{CommitError, StoreError, typed};
 
 pub use register::register;
 pub use webhook_config::webhook_config;
+
+/// Sessions named in a refusal: enough to begin with.
+const TOLD_SESSIONS: usize = 5;
 
 /// Who asks, as the record tells it.
 #[derive(Clone, Debug)]
@@ -45,6 +51,12 @@ pub enum ClusterError {
     NotFound(ClusterName),
     #[error(transparent)]
     AlreadySpeaks(#[from] AlreadySpeaks),
+    #[error("cluster {cluster} has sessions that did not end ({sessions}); terminate them first")]
+    InUse {
+        cluster: ClusterName,
+        /// A few of them, comma-separated.
+        sessions: String,
+    },
     #[error(transparent)]
     Call(#[from] CallError),
     #[error("cluster {0} was changed by others at the same time; try again")]
@@ -65,6 +77,7 @@ impl ClusterError {
             Self::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "notFound"),
             Self::AlreadySpeaks(_) => (StatusCode::CONFLICT, "clusterEnrolled"),
+            Self::InUse { .. } => (StatusCode::CONFLICT, "inUse"),
             Self::Contended(_) => (StatusCode::CONFLICT, "conflict"),
             Self::Call(error) => (call_status(error), call_code(error)),
             Self::Ca(_) | Self::Store(_) | Self::Commit(_) => {
@@ -84,6 +97,7 @@ impl ClusterError {
             }],
             Self::NotFound(_)
             | Self::AlreadySpeaks(_)
+            | Self::InUse { .. }
             | Self::Contended(_)
             | Self::Call(_)
             | Self::Ca(_)
@@ -162,6 +176,24 @@ pub async fn accept(app: &App, by: &By, cluster: &ClusterName) -> Result<Cluster
 pub async fn revoke(app: &App, by: &By, cluster: &ClusterName) -> Result<Cluster, ClusterError> {
     get(app, cluster).await?;
     // First what bars (the connection's task sees it at once), then what shows.
+    bar(app, by, cluster).await?;
+    change(app, cluster, |mut object, now| {
+        let status = object.status.get_or_insert_default();
+        status.certificate_expires_at = None;
+        status.revoked_at.get_or_insert(Time(now.wall));
+        Change {
+            object,
+            events: Vec::new(),
+        }
+    })
+    .await
+}
+
+/// Bars every certificate and the open join token of a cluster. Once more changes nothing.
+///
+/// # Errors
+/// What the store says.
+pub async fn bar(app: &App, by: &By, cluster: &ClusterName) -> Result<(), ClusterError> {
     let barred = app
         .update(&enrolment_key(cluster), |enrolment: Enrolment, now| {
             let object = enrolment.clone().revoke(now.wall);
@@ -175,19 +207,40 @@ pub async fn revoke(app: &App, by: &By, cluster: &ClusterName) -> Result<Cluster
         .await;
     match barred {
         // Made by hand in the store and never registered: nothing speaks for it.
-        Ok(_) | Err(UpdateError::NotFound(_)) => {}
-        Err(error) => return Err(from_update(error, cluster)),
+        Ok(_) | Err(UpdateError::NotFound(_)) => Ok(()),
+        Err(error) => Err(from_update(error, cluster)),
     }
-    change(app, cluster, |mut object, now| {
-        let status = object.status.get_or_insert_default();
-        status.certificate_expires_at = None;
-        status.revoked_at.get_or_insert(Time(now.wall));
-        Change {
-            object,
-            events: Vec::new(),
-        }
+}
+
+/// That no session of the cluster waits or runs: with its registration gone, nobody could end it but its agent's clock.
+///
+/// # Errors
+/// [`ClusterError::InUse`] with some of them, or what the store says.
+pub async fn check_unused(app: &App, cluster: &ClusterName) -> Result<(), ClusterError> {
+    let question = Question {
+        sight: Sight::Everything,
+        cluster: Some(cluster.as_str()),
+        template: None,
+        user: None,
+        owner: None,
+        states: &[
+            StateName::Pending,
+            StateName::PendingApproval,
+            StateName::Active,
+        ],
+        after: None,
+        limit: TOLD_SESSIONS,
+    };
+    let found = app.sessions.find(app.store.as_ref(), &question).await?;
+    let names = found.sessions.iter();
+    let sessions: Vec<&str> = names.map(|found| found.card.name()).collect();
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    Err(ClusterError::InUse {
+        cluster: cluster.clone(),
+        sessions: sessions.join(", "),
     })
-    .await
 }
 
 async fn change(

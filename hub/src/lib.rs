@@ -19,6 +19,7 @@ pub mod clock;
 pub mod clusters;
 pub mod jobs;
 pub mod link;
+pub mod pace;
 pub mod serve;
 pub mod sessions;
 pub mod state;

@@ -11,17 +11,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use breakglass_hub_core::pace::Rate;
 use rustls::crypto::aws_lc_rs;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
+use crate::api::watch::Watchers;
 use crate::app::{App, Settings};
 use crate::args::ServeArgs;
 use crate::ca::{Authority, CaError, Purpose};
 use crate::clock::Clock;
 use crate::jobs;
 use crate::link::{self, Agents, ListenerError};
+use crate::pace::Pace;
 use crate::sessions::Sessions;
 use crate::state::{StateError, StateFolder};
 use crate::store::StoreError;
@@ -170,6 +173,11 @@ async fn open(
         settings: settings(args, state),
         metrics,
         users,
+        pace: Pace::new(Rate {
+            burst: args.requests_burst,
+            per_second: args.requests_per_second,
+        }),
+        watchers: Watchers::default(),
         template_refusals: TemplateRefusals::default(),
         shutdown: CancellationToken::new(),
     })

@@ -21,7 +21,7 @@ use crate::store::{
     Change, ListQuery, Object, ObjectKind, Store, StoreError, Watch, WatchError, WatchFrom, typed,
 };
 
-pub use self::card::{Card, Place};
+pub use self::card::{Card, Place, summary};
 pub use self::index::{Found, FoundSession, Question};
 
 /// Whoever asks waits this long for what was just written; the store's watch takes milliseconds.

@@ -8,6 +8,7 @@
 //! * A file that is gone takes its objects with it; a folder that cannot be read takes nothing.
 //! * Conditions of objects that came through the API are kept right here too: references dangle for them as well.
 
+pub mod by_admins;
 mod condition;
 mod document;
 mod folder;
@@ -178,7 +179,7 @@ impl Follower {
         if reason == Reason::Clock && !is_news {
             return Ok(Look::Settled);
         }
-        let stored = self.stored().await?;
+        let stored = stored(&self.app).await?;
         let folder = match known {
             Known::News | Known::AsBefore => Some(self.as_folder()),
             Known::Nothing => None,
@@ -277,22 +278,6 @@ impl Follower {
         }
     }
 
-    async fn stored(&self) -> Result<Vec<Object>, StoreError> {
-        let mut stored = Vec::new();
-        for kind in KINDS {
-            let mut query = ListQuery::all(kind);
-            loop {
-                let page = self.app.store.list(query.clone()).await?;
-                stored.extend(page.objects);
-                match page.next {
-                    Some(next) => query.after = Some(next),
-                    None => break,
-                }
-            }
-        }
-        Ok(stored)
-    }
-
     async fn carry_out(&self, plan: Plan) -> Result<Look, StoreError> {
         let mut look = Look::Settled;
         let mut refusals = plan.refusals;
@@ -329,6 +314,23 @@ impl Follower {
             tracing::warn!(%refusal, "refused in the templates folder");
         }
     }
+}
+
+/// Everything that may come from files, whoever made it.
+async fn stored(app: &App) -> Result<Vec<Object>, StoreError> {
+    let mut stored = Vec::new();
+    for kind in KINDS {
+        let mut query = ListQuery::all(kind);
+        loop {
+            let page = app.store.list(query.clone()).await?;
+            stored.extend(page.objects);
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(stored)
 }
 
 /// Why the hub looks at the folder.

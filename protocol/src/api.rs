@@ -2,5 +2,8 @@
 
 pub mod cluster;
 pub mod debug_session;
+pub mod history;
+pub mod manifest;
 pub mod problem;
 pub mod template;
+pub mod watch;

@@ -64,11 +64,43 @@ pub enum Command {
     /// Clusters: register, list, revoke, connect the API server
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Write manifests to the hub (admins)
+    Apply(Apply),
+    /// Delete what manifests name (admins)
+    Delete(Delete),
     /// Check manifests without a hub
     #[command(subcommand)]
     Template(OfflineTemplate),
     /// The version of bgctl
     Version,
+}
+
+#[derive(Args)]
+pub struct Apply {
+    #[command(flatten)]
+    pub manifests: Manifests,
+}
+
+#[derive(Args)]
+pub struct Delete {
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// What is not there is no mistake
+    #[arg(long)]
+    pub ignore_not_found: bool,
+}
+
+#[derive(Args)]
+pub struct Manifests {
+    /// File, folder, or - for standard input (repeatable)
+    #[arg(short, long, required = true, value_name = "FILE|DIR|-")]
+    pub filename: Vec<PathBuf>,
+    /// Have the hub judge everything and store nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Namespace of bindings that name none
+    #[arg(long, default_value = "breakglass")]
+    pub namespace: String,
 }
 
 #[derive(Subcommand)]
@@ -88,7 +120,17 @@ pub enum Debug {
 pub enum Session {
     /// Sessions that you may see
     List(List),
+    /// Sessions that you may see, and each change as it happens
+    Watch(Watch),
     Get {
+        name: String,
+    },
+    /// What happened to a session
+    Events {
+        name: String,
+    },
+    /// The record of a session: for its owner, its approvers and admins; that you read it is recorded
+    Audit {
         name: String,
     },
     /// Ask for a session
@@ -131,8 +173,8 @@ pub enum Session {
     },
 }
 
-#[derive(Args)]
-pub struct List {
+#[derive(Args, Default)]
+pub struct Filters {
     #[arg(long)]
     pub cluster: Option<String>,
     /// States, comma-separated, in any case
@@ -143,6 +185,24 @@ pub struct List {
     /// Only sessions that you asked for
     #[arg(long)]
     pub mine: bool,
+}
+
+#[derive(Args)]
+pub struct Watch {
+    #[command(flatten)]
+    pub filters: Filters,
+    /// Kept for scripts: the hub tells changes when they happen
+    #[arg(long, value_name = "DURATION")]
+    pub interval: Option<String>,
+    /// All columns
+    #[arg(long)]
+    pub show_full: bool,
+}
+
+#[derive(Args)]
+pub struct List {
+    #[command(flatten)]
+    pub filters: Filters,
     /// Sessions per request (1 to 500)
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub page_size: u32,

@@ -1,12 +1,15 @@
 //! One file per noun; each command is a request and a table.
 
+mod apply;
 mod check;
 mod cluster;
+mod history;
 mod pod_template;
 mod render;
 mod session;
 mod template;
 mod wait;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,14 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Template(OfflineTemplate::Check { files }) => return check::run(&files),
         Command::Template(OfflineTemplate::Render(args)) => {
             return render::run(&args, cli.global.context.as_deref());
+        }
+        Command::Apply(args) => {
+            let settings = Settings::load(&cli.global)?;
+            return apply::apply(&Client::new(&settings)?, settings.output, &args).await;
+        }
+        Command::Delete(args) => {
+            let settings = Settings::load(&cli.global)?;
+            return apply::delete(&Client::new(&settings)?, settings.output, &args).await;
         }
         Command::Debug(debug) => {
             let settings = Settings::load(&cli.global)?;

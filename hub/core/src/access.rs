@@ -27,10 +27,12 @@ pub enum Action {
     Terminate,
     /// kubectl-debug operations; exec and friends are judged by the agent from the grant.
     Operate,
+    /// Reading the record of it, with addresses and accounts (S20).
+    ReadAudit,
 }
 
 impl Action {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::See,
         Self::Approve,
         Self::Reject,
@@ -40,6 +42,7 @@ impl Action {
         Self::Invite,
         Self::Terminate,
         Self::Operate,
+        Self::ReadAudit,
     ];
 
     #[must_use]
@@ -54,6 +57,7 @@ impl Action {
             Self::Invite => "invite",
             Self::Terminate => "terminate",
             Self::Operate => "operate",
+            Self::ReadAudit => "readAudit",
         }
     }
 }
@@ -246,6 +250,7 @@ pub fn judge(action: Action, session: &Session, caller: &Caller) -> Decision {
         Action::Renew | Action::Invite => judge_owner_only(&relation),
         Action::Terminate => judge_terminate(&relation),
         Action::Operate => judge_operate(&relation),
+        Action::ReadAudit => judge_read_audit(&relation),
     };
     match (decision, judge_see(&relation)) {
         (Decision::Forbidden(_), Decision::NotFound) => Decision::NotFound,
@@ -338,5 +343,16 @@ fn judge_operate(r: &Relation<'_>) -> Decision {
             "operate.participants",
             "you are not in this session; join it first",
         ),
+    }
+}
+
+fn judge_read_audit(r: &Relation<'_>) -> Decision {
+    if r.is_owner() || r.is_approver() || r.is_admin() {
+        Decision::Allow
+    } else {
+        Decision::forbid(
+            "audit.readers",
+            "only the owner of the session, its approvers and admins may read its record; its events are for everybody in it",
+        )
     }
 }

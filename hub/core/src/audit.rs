@@ -72,6 +72,12 @@ pub enum Action {
     TemplateLoaded,
     TemplateRefused,
     TemplateRemoved,
+    /// An admin wrote an object of a kind through the API.
+    ManifestApplied,
+    /// An admin deleted one.
+    ManifestDeleted,
+    /// Somebody read the record of this session.
+    AuditRead,
     ClusterRegistered,
     ClusterAccepted,
     ClusterRevoked,

@@ -4,8 +4,9 @@ use axum::extract::{FromRequest, Request};
 use breakglass_protocol::limits::MAX_BODY_BYTES;
 use breakglass_protocol::manifest::decode_json_body;
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::error::ApiError;
 
@@ -34,6 +35,48 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalB
             decode(&bytes).map(Self)
         }
     }
+}
+
+/// A manifest, in JSON or YAML as `Content-Type` says: its text. It is decoded where it is judged.
+pub struct ManifestBody(pub String);
+
+/// What [`ManifestBody`] takes.
+const MANIFEST_TYPES: &str = "application/json or application/yaml";
+
+impl<S: Send + Sync> FromRequest<S> for ManifestBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let given = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .map(|essence| essence.trim().to_ascii_lowercase());
+        let written = match given.as_deref() {
+            Some("application/json") => Written::Json,
+            Some("application/yaml" | "application/x-yaml" | "text/yaml") => Written::Yaml,
+            Some(_) | None => {
+                return Err(ApiError::MediaType {
+                    taken: MANIFEST_TYPES,
+                });
+            }
+        };
+        let bytes = read(request).await?;
+        if written == Written::Json {
+            // The decoder of manifests reads YAML, which is more than JSON.
+            decode::<IgnoredAny>(&bytes)?;
+        }
+        String::from_utf8(bytes.to_vec())
+            .map(Self)
+            .map_err(|_| ApiError::malformed("", "the body is not UTF-8 text"))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Json,
+    Yaml,
 }
 
 async fn read(request: Request) -> Result<Bytes, ApiError> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use breakglass_hub_core::caller::{Caller, Standing};
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
@@ -32,23 +33,29 @@ impl FromRequestParts<Arc<App>> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token = parts
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or(ApiError::Unauthenticated)?;
-        let caller = app
-            .users
-            .caller(token, &app.settings.admin_groups)
-            .ok_or(ApiError::Unauthenticated)?;
-        Ok(Self {
-            caller,
-            origin: Origin::of(parts),
-        })
+        let origin = Origin::of(parts);
+        let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let now = app.now().monotonic;
+        let token = bearer(&parts.headers).unwrap_or_default();
+        app.pace.admit(address, token, now)?;
+        let Some(caller) = app.users.caller(token, &app.settings.admin_groups) else {
+            app.pace.stranger(address, now)?;
+            return Err(ApiError::Unauthenticated);
+        };
+        app.pace.person(&caller.identity, token, now)?;
+        Ok(Self { caller, origin })
     }
+}
+
+/// The token of a request, good or not.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
 }
 
 /// A caller who is in an admin group.

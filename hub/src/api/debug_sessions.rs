@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod get;
+pub mod history;
 pub mod list;
 pub mod verbs;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -29,6 +29,8 @@ pub struct Endpoint {
     pub query: &'static [Query],
     pub body: Option<SchemaOf>,
     pub body_need: BodyNeed,
+    pub encoding: Encoding,
+    pub answers: Answers,
     pub answer: (StatusCode, SchemaOf),
     handler: MethodRouter<Arc<App>>,
 }
@@ -40,6 +42,8 @@ pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 pub enum Method {
     Get,
     Post,
+    Put,
+    Delete,
 }
 
 impl Method {
@@ -47,6 +51,8 @@ impl Method {
         match self {
             Self::Get => "get",
             Self::Post => "post",
+            Self::Put => "put",
+            Self::Delete => "delete",
         }
     }
 }
@@ -66,6 +72,21 @@ pub enum BodyNeed {
     Required,
 }
 
+/// What a body may be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    Json,
+    JsonOrYaml,
+}
+
+/// How an answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    Json,
+    /// Server-sent events, for as long as both sides want; the schema is their data's.
+    Events,
+}
+
 /// A query parameter.
 pub struct Query {
     pub name: &'static str,
@@ -80,6 +101,8 @@ pub enum QueryKind {
     Texts,
     Number,
     YesNo,
+    /// Only the word `All`.
+    DryRun,
 }
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
@@ -117,6 +140,36 @@ impl Endpoint {
         Self::new::<A>(Method::Post, path, id, summary, post(handler))
     }
 
+    /// A PUT that answers 200 with `A`; 201 where it made something.
+    pub fn put<A, H, T>(
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        A: JsonSchema,
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
+        Self::new::<A>(Method::Put, path, id, summary, put(handler))
+    }
+
+    /// A DELETE that answers 200 with `A`.
+    pub fn delete<A, H, T>(
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        A: JsonSchema,
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
+        Self::new::<A>(Method::Delete, path, id, summary, delete(handler))
+    }
+
     fn new<A: JsonSchema>(
         method: Method,
         path: &'static str,
@@ -134,6 +187,8 @@ impl Endpoint {
             query: &[],
             body: None,
             body_need: BodyNeed::None,
+            encoding: Encoding::Json,
+            answers: Answers::Json,
             answer: (StatusCode::OK, schema_of::<A>),
             handler,
         }
@@ -148,6 +203,17 @@ impl Endpoint {
     pub fn taking<B: JsonSchema>(mut self, need: BodyNeed) -> Self {
         self.body = Some(schema_of::<B>);
         self.body_need = need;
+        self
+    }
+
+    /// The body may be YAML too.
+    pub fn in_yaml_too(mut self) -> Self {
+        self.encoding = Encoding::JsonOrYaml;
+        self
+    }
+
+    pub fn as_events(mut self) -> Self {
+        self.answers = Answers::Events;
         self
     }
 

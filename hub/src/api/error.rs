@@ -1,7 +1,10 @@
 //! The one error of the API: made from named refusals, shown as one body. One `match` gives status and code.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use breakglass_hub_core::lifecycle::Declined;
+use breakglass_hub_core::pace::TooFast;
 use breakglass_hub_core::refusal::{Class, Refusal};
 use breakglass_protocol::api::problem::{Detail, Problem};
 use http::{HeaderValue, StatusCode, header};
@@ -9,6 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 use crate::app::UpdateError;
 use crate::clusters::ClusterError;
 use crate::store::{CommitError, StoreError};
+use crate::templates::by_admins::WriteError;
 
 /// Why a request is not done. Whose fault it is follows from the status: 4xx the caller's, 5xx the hub's or a cluster's.
 #[derive(Debug)]
@@ -29,6 +33,17 @@ pub enum ApiError {
     Declined(Declined),
     Refused(Refusal),
     Cluster(ClusterError),
+    /// An admin's write of a kind.
+    Write(WriteError),
+    /// A body that says it is something else than this path takes.
+    MediaType {
+        taken: &'static str,
+    },
+    /// Asked too fast, or holds too many connections open (429).
+    TooMany {
+        what: &'static str,
+        retry_after: Duration,
+    },
     /// More people change the same object than this hub will follow.
     Contended,
     Store(StoreError),
@@ -39,6 +54,14 @@ pub enum ApiError {
 
 /// What callers are told of a fault that is not theirs.
 const HUB_FAILED: &str = "the hub failed; its log knows more under this request id";
+
+/// Seconds after which a busy hub may be asked again.
+const BUSY_FOR: u64 = 5;
+
+/// At least one: who is told to wait 0 s would spin.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0).max(u64::from(time.is_zero()))
+}
 
 /// The problem of a response, before the outermost layer gives it the request's id and a body.
 #[derive(Clone, Debug)]
@@ -133,6 +156,22 @@ impl ApiError {
             Self::Declined(declined) => declined_parts(declined),
             Self::Refused(refusal) => refusal_parts(&refusal),
             Self::Cluster(error) => error.problem(),
+            Self::Write(error) => {
+                let (status, code, details) = error.problem();
+                (status, code, error.to_string(), details)
+            }
+            Self::MediaType { taken } => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupportedMediaType",
+                format!("this path takes {taken}; say so in Content-Type"),
+                Vec::new(),
+            ),
+            Self::TooMany { what, retry_after } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "tooManyRequests",
+                format!("{what}; try again in {} s", whole_seconds(retry_after)),
+                Vec::new(),
+            ),
             Self::Contended => plain(
                 StatusCode::CONFLICT,
                 "conflict",
@@ -208,14 +247,20 @@ impl IntoResponse for ApiError {
         if let Self::Store(error) = &self {
             tracing::error!(%error, "a request failed in the store");
         }
+        let retry_after = match &self {
+            Self::TooMany { retry_after, .. } => Some(whole_seconds(*retry_after)),
+            _ => None,
+        };
         let (status, code, message, details) = self.parts();
         let mut response = status.into_response();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        let retry_after =
+            retry_after.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(BUSY_FOR));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(Pending {
             code: code.to_owned(),
@@ -223,6 +268,15 @@ impl IntoResponse for ApiError {
             details,
         });
         response
+    }
+}
+
+impl From<TooFast> for ApiError {
+    fn from(too_fast: TooFast) -> Self {
+        Self::TooMany {
+            what: "you ask faster than this hub answers",
+            retry_after: too_fast.retry_after,
+        }
     }
 }
 
@@ -250,8 +304,29 @@ impl From<ClusterError> for ApiError {
             ClusterError::Invalid { .. }
             | ClusterError::NotFound(_)
             | ClusterError::AlreadySpeaks(_)
+            | ClusterError::InUse { .. }
             | ClusterError::Call(_)
             | ClusterError::Contended(_) => Self::Cluster(error),
+        }
+    }
+}
+
+impl From<WriteError> for ApiError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Cluster(error) => error.into(),
+            WriteError::Store(error) => error.into(),
+            WriteError::Commit(error) => error.into(),
+            WriteError::Aborted(why) => {
+                tracing::error!(%why, "judging a manifest was aborted");
+                Self::Broken
+            }
+            WriteError::Unreadable(_)
+            | WriteError::Refused(_)
+            | WriteError::OwnedByFile { .. }
+            | WriteError::Changed { .. }
+            | WriteError::NotFound(_)
+            | WriteError::Contended(_) => Self::Write(error),
         }
     }
 }

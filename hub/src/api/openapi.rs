@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::endpoint::{BodyNeed, Endpoint, Query, QueryKind, Who};
+use super::endpoint::{Answers, BodyNeed, Encoding, Endpoint, Method, Query, QueryKind, Who};
 
 /// The whole document.
 #[must_use]
@@ -56,6 +56,10 @@ fn operation(
     generator: &mut SchemaGenerator,
 ) -> Value {
     let (status, answer) = &endpoint.answer;
+    let media = match endpoint.answers {
+        Answers::Json => "application/json",
+        Answers::Events => "text/event-stream",
+    };
     let mut operation = json!({
         "operationId": if alias == 0 { endpoint.id.to_owned() } else { format!("{}Old", endpoint.id) },
         "summary": endpoint.summary,
@@ -64,7 +68,7 @@ fn operation(
         "responses": {
             status.as_str(): {
                 "description": "Done.",
-                "content": { "application/json": { "schema": answer(generator) } }
+                "content": { media: { "schema": answer(generator) } }
             },
             "4XX": { "$ref": "#/components/responses/problem" },
             "5XX": { "$ref": "#/components/responses/problem" }
@@ -76,10 +80,19 @@ fn operation(
     if endpoint.who == Who::Admins {
         operation["description"] = json!("Admins only.");
     }
+    if endpoint.method == Method::Put {
+        // What was not there is made.
+        operation["responses"]["201"] = operation["responses"]["200"].clone();
+    }
     if let Some(body) = endpoint.body {
+        let taken = json!({ "schema": body(generator) });
+        let mut content = json!({ "application/json": taken });
+        if endpoint.encoding == Encoding::JsonOrYaml {
+            content["application/yaml"] = taken;
+        }
         operation["requestBody"] = json!({
             "required": endpoint.body_need == BodyNeed::Required,
-            "content": { "application/json": { "schema": body(generator) } }
+            "content": content
         });
     }
     operation
@@ -104,6 +117,7 @@ fn parameters(path: &str, query: &[Query]) -> Vec<Value> {
             QueryKind::Text => json!({ "type": "string" }),
             QueryKind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
             QueryKind::Number => json!({ "type": "integer", "minimum": 1 }),
+            QueryKind::DryRun => json!({ "type": "string", "enum": ["All"] }),
             QueryKind::YesNo => json!({ "type": "boolean" }),
         };
         json!({ "name": q.name, "in": "query", "description": q.about, "schema": schema })

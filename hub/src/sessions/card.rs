@@ -201,6 +201,12 @@ impl Card {
     }
 }
 
+/// The line of a list for one session, made from the session itself.
+#[must_use]
+pub fn summary(session: &Session, caller: &Caller) -> Summary {
+    Card::of(session, &mut Texts::default()).summary(Some(session), caller)
+}
+
 /// Texts that many sessions share (clusters, templates, people) are held once.
 #[derive(Debug, Default)]
 pub(super) struct Texts {

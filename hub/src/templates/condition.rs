@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use breakglass_hub_core::texts::{self, TEXTS_DO_NOT_RENDER};
 use breakglass_hub_core::{request, snapshot};
 use breakglass_protocol::kinds::Time;
-use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
+use breakglass_protocol::kinds::debug_pod_template::{DebugPodTemplate, DebugPodTemplateSpec};
 use breakglass_protocol::kinds::debug_session_template::{
     DebugSessionTemplate, DebugSessionTemplateSpec,
 };
@@ -74,11 +74,7 @@ impl Referable {
         let mut before = std::mem::take(&mut memo.told);
         for (name, spec) in &self.templates {
             let Some(spec) = spec else { continue };
-            let reference = spec
-                .pod_template_ref
-                .as_ref()
-                .map(|wanted| wanted.name.as_str());
-            let pod = reference.and_then(|wanted| Some((wanted, &self.pods.get(wanted)?.spec)));
+            let pod = self.pod_of(spec);
             let digest = snapshot::digest(&json!([name, spec, pod]));
             let told = before
                 .remove(&digest)
@@ -86,6 +82,28 @@ impl Referable {
             self.texts.insert(name.clone(), told.clone());
             memo.told.insert(digest, told);
         }
+    }
+
+    /// Renders the texts of one session template only.
+    pub(super) fn check_texts_of(&mut self, name: &str) {
+        let Some(Some(spec)) = self.templates.get(name) else {
+            return;
+        };
+        let told = texts::of_session_template(name, spec, self.pod_of(spec));
+        self.texts.insert(name.to_owned(), told);
+    }
+
+    fn pod_of<'a>(
+        &'a self,
+        spec: &'a DebugSessionTemplateSpec,
+    ) -> Option<(&'a str, &'a DebugPodTemplateSpec)> {
+        let wanted = spec.pod_template_ref.as_ref()?.name.as_str();
+        Some((wanted, &self.pods.get(wanted)?.spec))
+    }
+
+    /// A stored pod template's spec.
+    pub(super) fn pod(&self, name: &str) -> Option<&DebugPodTemplateSpec> {
+        Some(&self.pods.get(name)?.spec)
     }
 }
 
@@ -163,6 +181,11 @@ impl Readiness {
             ),
             Some(_) | None => Self::ready(),
         }
+    }
+
+    /// What an author should know at once: why requests are refused.
+    pub(super) fn warning(&self) -> Option<String> {
+        (self.status == "False").then(|| self.message.clone())
     }
 
     /// The file says something else now, which cannot be used.

@@ -1,10 +1,12 @@
-//! One file as documents that may be used and documents that may not: strict decoding first, then what only a hub's
-//! folder refuses: kinds that do not come from files, a status (S19), and fields that nothing acts on yet (D10).
+//! One file as documents that may be used and documents that may not: strict decoding first, then what only a hub
+//! refuses: kinds that do not come this way, a status (S19), and fields that nothing acts on yet (D10). What admins send
+//! through the API is judged by the same function ([`all_problems`]).
 
 use std::collections::BTreeMap;
 
 use breakglass_hub_core::texts::{self, TextProblem};
 use breakglass_hub_core::unbuilt;
+use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplateSpec;
 use breakglass_protocol::kinds::{API_VERSION, Kind, ObjectMeta};
 use breakglass_protocol::manifest::{self, FilePlace, Manifest, ManifestError};
 use serde::Serialize;
@@ -99,17 +101,10 @@ fn judge(
         manifest.name(),
         namespace,
     );
-    let problems = all_problems(document, neighbours);
+    let pod_template = |name: &str| pod_template_among(neighbours, name);
+    let problems = all_problems(Way::Folder, document, pod_template);
     if problems.is_empty() {
-        return Ok(Document {
-            file: file.to_owned(),
-            line: u64::from(document.line),
-            api_version: API_VERSION.to_owned(),
-            labels: manifest.metadata().labels.clone().unwrap_or_default(),
-            annotations: manifest.metadata().annotations.clone().unwrap_or_default(),
-            spec: spec(manifest),
-            key,
-        });
+        return Ok(good(file, document, key));
     }
     let refusals = problems
         .into_iter()
@@ -128,12 +123,53 @@ fn judge(
     })
 }
 
-/// What a hub's folder refuses in a document that decodes.
-fn all_problems(
+/// The document as it is to be stored.
+pub(super) fn good(file: &str, document: &manifest::Document, key: Key) -> Document {
+    let manifest = &document.manifest;
+    Document {
+        file: file.to_owned(),
+        line: u64::from(document.line),
+        api_version: API_VERSION.to_owned(),
+        labels: manifest.metadata().labels.clone().unwrap_or_default(),
+        annotations: manifest.metadata().annotations.clone().unwrap_or_default(),
+        spec: spec(manifest),
+        key,
+    }
+}
+
+/// How a document comes to the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Folder,
+    /// An admin writes it.
+    Api,
+}
+
+fn pod_template_among<'a>(
+    neighbours: &'a [manifest::Document],
+    name: &str,
+) -> Option<&'a DebugPodTemplateSpec> {
+    neighbours
+        .iter()
+        .find_map(|neighbour| match &neighbour.manifest {
+            Manifest::DebugPodTemplate(pod) if neighbour.manifest.name() == name => Some(&pod.spec),
+            Manifest::DebugPodTemplate(_)
+            | Manifest::DebugSessionTemplate(_)
+            | Manifest::DebugSessionClusterBinding(_)
+            | Manifest::DebugSession(_)
+            | Manifest::DenyPolicy(_)
+            | Manifest::Cluster(_) => None,
+        })
+}
+
+/// What a hub refuses in a document that decodes. `pod_template` finds the one that a session template names, where it
+/// is known.
+pub(super) fn all_problems<'a>(
+    way: Way,
     document: &manifest::Document,
-    neighbours: &[manifest::Document],
+    pod_template: impl Fn(&str) -> Option<&'a DebugPodTemplateSpec>,
 ) -> Vec<TextProblem> {
-    let of_fields = problems(&document.manifest).into_iter();
+    let of_fields = problems(way, &document.manifest).into_iter();
     let of_fields = of_fields.map(|(field, message)| TextProblem {
         place: FilePlace {
             line: document.line_of(&field),
@@ -142,28 +178,13 @@ fn all_problems(
         field,
         message,
     });
-    let pod_template = |name: &str| {
-        neighbours
-            .iter()
-            .find_map(|neighbour| match &neighbour.manifest {
-                Manifest::DebugPodTemplate(pod) if neighbour.manifest.name() == name => {
-                    Some(&pod.spec)
-                }
-                Manifest::DebugPodTemplate(_)
-                | Manifest::DebugSessionTemplate(_)
-                | Manifest::DebugSessionClusterBinding(_)
-                | Manifest::DebugSession(_)
-                | Manifest::DenyPolicy(_)
-                | Manifest::Cluster(_) => None,
-            })
-    };
     of_fields
         .chain(texts::problems(document, pod_template).own)
         .collect()
 }
 
-/// What a hub's folder refuses in a document that is right in itself, as path and message.
-fn problems(manifest: &Manifest) -> Vec<(String, String)> {
+/// What a hub refuses in a document that is right in itself, as path and message.
+fn problems(way: Way, manifest: &Manifest) -> Vec<(String, String)> {
     let (status, unbuilt) = match manifest {
         Manifest::DebugPodTemplate(object) => (
             says_something(object.status.as_ref()),
@@ -182,11 +203,21 @@ fn problems(manifest: &Manifest) -> Vec<(String, String)> {
             unbuilt::of(unbuilt::Document::DenyPolicy(&object.spec)),
         ),
         Manifest::DebugSession(_) => {
-            return not_from_files("request sessions with `bgctl debug session create`");
+            return not_taken(
+                "is not written by anybody but the hub; request sessions with `bgctl debug session create`",
+            );
         }
-        Manifest::Cluster(_) => {
-            return not_from_files("register clusters with `bgctl cluster register`");
-        }
+        Manifest::Cluster(object) => match way {
+            Way::Folder => {
+                return not_taken(
+                    "does not come from the templates folder; register clusters with `bgctl cluster register`",
+                );
+            }
+            Way::Api => (
+                says_something(object.status.as_ref()),
+                unbuilt::of(unbuilt::Document::Cluster(&object.spec)),
+            ),
+        },
     };
     let status = status.then(|| {
         let message = "is written by the hub only; remove it";
@@ -202,9 +233,8 @@ fn problems(manifest: &Manifest) -> Vec<(String, String)> {
         .collect()
 }
 
-fn not_from_files(instead: &str) -> Vec<(String, String)> {
-    let message = format!("does not come from the templates folder; {instead}");
-    vec![("kind".to_owned(), message)]
+fn not_taken(message: &str) -> Vec<(String, String)> {
+    vec![("kind".to_owned(), message.to_owned())]
 }
 
 fn says_something(status: Option<&impl Serialize>) -> bool {
@@ -228,13 +258,13 @@ fn foreign_metadata(metadata: &ObjectMeta) -> Vec<(String, String)> {
         .into_iter()
         .filter(|(_, is_set)| *is_set)
         .map(|(field, _)| {
-            let message = "has no meaning in the templates folder; remove it";
+            let message = "has no meaning in the hub; remove it";
             (format!("metadata.{field}"), message.to_owned())
         })
         .collect()
 }
 
-fn spec(manifest: &Manifest) -> Value {
+pub(super) fn spec(manifest: &Manifest) -> Value {
     let spec = match manifest {
         Manifest::DebugPodTemplate(object) => serde_json::to_value(&object.spec),
         Manifest::DebugSessionTemplate(object) => serde_json::to_value(&object.spec),
@@ -247,7 +277,7 @@ fn spec(manifest: &Manifest) -> Value {
     spec.unwrap_or(Value::Null)
 }
 
-fn key(kind: Kind, namespace: Option<&str>, name: &str, default_namespace: &str) -> Key {
+pub(super) fn key(kind: Kind, namespace: Option<&str>, name: &str, default_namespace: &str) -> Key {
     let kind_stored = match kind {
         Kind::DebugPodTemplate => ObjectKind::DebugPodTemplate,
         Kind::DebugSessionTemplate => ObjectKind::DebugSessionTemplate,

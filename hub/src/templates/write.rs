@@ -139,7 +139,7 @@ fn event(key: &Key, action: Action, outcome: Outcome, file: &str, now: Timestamp
 }
 
 /// The object as it is to be stored, conditions as before.
-fn body(
+pub(super) fn body(
     document: &Document,
     before: Option<&Object>,
     now: Timestamp,
@@ -190,6 +190,6 @@ fn body(
 }
 
 /// Whether users would read the same in both, conditions aside.
-fn says_the_same(one: &Value, other: &Value) -> bool {
+pub(super) fn says_the_same(one: &Value, other: &Value) -> bool {
     one["spec"] == other["spec"] && one["metadata"] == other["metadata"]
 }

@@ -55,20 +55,30 @@ impl TestHub {
         hub
     }
 
+    /// A hub with no cluster, with more on its command line.
+    pub(crate) async fn start_with(more: &[&str]) -> Self {
+        let folder = fresh_folder();
+        let more: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
+        let clock = Arc::new(MovableClock::at(Timestamp::now()));
+        Self::open_with(folder, clock, &more).await
+    }
+
     /// A hub that knows no cluster.
     pub(crate) async fn start_empty() -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        std::fs::create_dir(folder.path().join("templates")).unwrap();
-        std::fs::write(folder.path().join("templates/all.yaml"), TEMPLATES).unwrap();
-        std::fs::write(folder.path().join("users.yaml"), actor::users_file()).unwrap();
-        Self::open(folder, Arc::new(MovableClock::at(Timestamp::now()))).await
+        Self::open(fresh_folder(), Arc::new(MovableClock::at(Timestamp::now()))).await
     }
 
     async fn open(folder: Arc<TempDir>, clock: Arc<MovableClock>) -> Self {
+        // Stories run on a clock that stands still.
+        let more = ["--requests-burst", "1000000"].map(str::to_owned);
+        Self::open_with(folder, clock, &more).await
+    }
+
+    async fn open_with(folder: Arc<TempDir>, clock: Arc<MovableClock>, more: &[String]) -> Self {
         rustls::crypto::aws_lc_rs::default_provider()
             .install_default()
             .ok();
-        let running = serve::start(&arguments(folder.path()), clock.clone())
+        let running = serve::start(&arguments(folder.path(), more), clock.clone())
             .await
             .unwrap();
         let app = running.app.clone();
@@ -177,8 +187,17 @@ impl TestHub {
     }
 }
 
+/// A folder with the tests' templates and people.
+fn fresh_folder() -> Arc<TempDir> {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    std::fs::create_dir(folder.path().join("templates")).unwrap();
+    std::fs::write(folder.path().join("templates/all.yaml"), TEMPLATES).unwrap();
+    std::fs::write(folder.path().join("users.yaml"), actor::users_file()).unwrap();
+    folder
+}
+
 /// The real command line.
-fn arguments(folder: &Path) -> ServeArgs {
+fn arguments(folder: &Path, more: &[String]) -> ServeArgs {
     let path = |name: &str| folder.join(name).into_os_string().into_string().unwrap();
     let (state, templates, users) = (path("state"), path("templates"), path("users.yaml"));
     let line = [
@@ -203,7 +222,8 @@ fn arguments(folder: &Path) -> ServeArgs {
         "--approval-timeout",
         "24h",
     ];
-    match Cli::parse_from(line).command {
+    let more = more.iter().map(String::as_str);
+    match Cli::parse_from(line.into_iter().chain(more)).command {
         Command::Serve(args) => *args,
         Command::Openapi | Command::Crds | Command::Audit(_) => panic!("serve was asked for"),
     }

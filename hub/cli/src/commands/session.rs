@@ -8,7 +8,7 @@ use breakglass_protocol::api::debug_session::{
 };
 use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
 
-use crate::args::{Create, Format, List, Session};
+use crate::args::{Create, Filters, Format, List, Session};
 use crate::client::Client;
 use crate::output::{self, Shown};
 
@@ -19,6 +19,9 @@ const MAX_PAGES: u32 = 1000;
 pub async fn run(client: &Client, format: Format, command: Session) -> Result<()> {
     match command {
         Session::List(args) => list(client, format, &args).await,
+        Session::Watch(args) => super::watch::run(client, format, &args).await,
+        Session::Events { name } => super::history::events(client, format, &name).await,
+        Session::Audit { name } => super::history::audit(client, format, &name).await,
         Session::Get { name } => {
             let view: DebugSessionView = client.get(&["debug-sessions", &name], &[]).await?;
             show_one(format, &view)
@@ -94,8 +97,9 @@ async fn create(client: &Client, format: Format, args: Create) -> Result<()> {
     show_one(format, &view)
 }
 
-async fn list(client: &Client, format: Format, args: &List) -> Result<()> {
-    let mut query: Vec<(&str, String)> = vec![("limit", args.page_size.to_string())];
+/// The filters of a list or watch as the query says them.
+pub fn filters(args: &Filters) -> Vec<(&'static str, String)> {
+    let mut query: Vec<(&str, String)> = Vec::new();
     query.extend(
         args.cluster
             .iter()
@@ -106,13 +110,37 @@ async fn list(client: &Client, format: Format, args: &List) -> Result<()> {
     if args.mine {
         query.push(("mine", "true".to_owned()));
     }
+    query
+}
+
+/// All sessions that match, whatever the number of pages.
+pub async fn load(client: &Client, filters: &[(&str, String)]) -> Result<DebugSessionList> {
+    let args = List {
+        filters: Filters::default(),
+        page_size: 500,
+        page: None,
+        all: true,
+    };
+    let mut query = filters.to_vec();
+    query.push(("limit", args.page_size.to_string()));
+    pages(client, &query, &args).await
+}
+
+async fn list(client: &Client, format: Format, args: &List) -> Result<()> {
+    let mut query = filters(&args.filters);
+    query.push(("limit", args.page_size.to_string()));
+    let whole = pages(client, &query, args).await?;
+    show_list(format, &whole)
+}
+
+async fn pages(client: &Client, query: &[(&str, String)], args: &List) -> Result<DebugSessionList> {
     let mut whole = DebugSessionList {
         sessions: Vec::new(),
         total: 0,
         continue_: None,
     };
     for page in 1..=args.page.unwrap_or(MAX_PAGES) {
-        let mut asked = query.clone();
+        let mut asked = query.to_vec();
         asked.extend(whole.continue_.take().map(|token| ("continue", token)));
         let answer: DebugSessionList = client.get(&["debug-sessions"], &asked).await?;
         whole.total = answer.total;
@@ -131,12 +159,69 @@ async fn list(client: &Client, format: Format, args: &List) -> Result<()> {
             whole.total
         ));
     }
-    show_list(format, &whole)
+    Ok(whole)
 }
 
-fn show_list(format: Format, list: &DebugSessionList) -> Result<()> {
-    let wide = format == Format::Wide;
-    let columns = if wide {
+/// Lines below each other, though they are printed one by one.
+pub struct Columns {
+    names: Vec<&'static str>,
+    widths: Vec<usize>,
+    is_wide: bool,
+}
+
+impl Columns {
+    /// Wide enough for these sessions.
+    pub fn of(format: Format, sessions: &[Summary]) -> Self {
+        let is_wide = format == Format::Wide;
+        let names = columns(is_wide);
+        let mut widths: Vec<usize> = names.iter().map(|name| name.len()).collect();
+        for session in sessions {
+            for (width, cell) in widths.iter_mut().zip(cells(session, is_wide)) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        Self {
+            names,
+            widths,
+            is_wide,
+        }
+    }
+
+    pub fn header(&self) -> String {
+        self.padded(self.names.iter().map(|name| (*name).to_owned()))
+    }
+
+    pub fn line(&self, session: &Summary) -> String {
+        self.padded(cells(session, self.is_wide).into_iter())
+    }
+
+    fn padded(&self, cells: impl Iterator<Item = String>) -> String {
+        let line: String = cells
+            .zip(&self.widths)
+            .map(|(cell, width)| format!("{cell:<width$}  "))
+            .collect();
+        line.trim_end().to_owned() + "\n"
+    }
+}
+
+/// A session's cells as a terminal may show them.
+fn cells(session: &Summary, is_wide: bool) -> Vec<String> {
+    let cells = if is_wide {
+        wide_row(session)
+    } else {
+        row(session)
+    };
+    cells
+        .iter()
+        .map(|cell| match cell.as_str() {
+            "" => "-".to_owned(),
+            cell => output::printable(cell),
+        })
+        .collect()
+}
+
+fn columns(is_wide: bool) -> Vec<&'static str> {
+    if is_wide {
         vec![
             "NAME",
             "TEMPLATE",
@@ -160,7 +245,11 @@ fn show_list(format: Format, list: &DebugSessionList) -> Result<()> {
             "STATE",
             "EXPIRES",
         ]
-    };
+    }
+}
+
+fn show_list(format: Format, list: &DebugSessionList) -> Result<()> {
+    let wide = format == Format::Wide;
     let rows = list
         .sessions
         .iter()
@@ -172,7 +261,7 @@ fn show_list(format: Format, list: &DebugSessionList) -> Result<()> {
         &Shown {
             whole: list,
             names,
-            columns,
+            columns: columns(wide),
             rows,
         },
     )

@@ -12,7 +12,7 @@ pub fn is_open_to(session: &Session, action: Action) -> bool {
     let waits = session.state == State::PendingApproval || session.has_waiting_invitations();
     let active = matches!(session.state, State::Active(_));
     match action {
-        Action::See => true,
+        Action::See | Action::ReadAudit => true,
         Action::Approve | Action::Reject => waits,
         Action::Join | Action::Leave | Action::Operate => active,
         Action::Invite => active || session.state.end().is_none(),

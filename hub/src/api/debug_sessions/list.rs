@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use breakglass_hub_core::access::{Openness, sight};
 use breakglass_hub_core::caller::Caller;
-use breakglass_hub_core::session::StateName;
+use breakglass_hub_core::session::{Session, StateName};
 use breakglass_protocol::api::debug_session::{DebugSessionList, Summary};
 
 use crate::api::caller::Authenticated;
@@ -61,7 +61,8 @@ pub const QUERY: &[Query] = &[
     },
 ];
 
-struct Asked {
+/// The filters of a request.
+pub(in crate::api) struct Asked {
     cluster: Option<String>,
     states: Vec<StateName>,
     user: Option<String>,
@@ -125,7 +126,7 @@ async fn summaries(
 }
 
 impl Asked {
-    fn parse(query: &str) -> Result<Self, ApiError> {
+    pub(in crate::api) fn parse(query: &str) -> Result<Self, ApiError> {
         let mut asked = Self {
             cluster: None,
             states: Vec::new(),
@@ -165,6 +166,21 @@ impl Asked {
             after: self.after.as_ref(),
             limit: self.limit,
         }
+    }
+
+    /// Whether one session is among what was asked for.
+    pub(in crate::api) fn wants(&self, session: &Session, caller: &Caller) -> bool {
+        let same =
+            |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
+        let is_whose = match self.mine {
+            Whose::TheCallers => session.requester.is_same_account(&caller.identity),
+            Whose::Everybodys => true,
+        };
+        is_whose
+            && same(&self.cluster, &session.spec.cluster)
+            && same(&self.template, &session.spec.template_ref)
+            && same(&self.user, &session.requester.name)
+            && (self.states.is_empty() || self.states.contains(&session.state.name()))
     }
 }
 

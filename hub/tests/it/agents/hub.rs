@@ -53,6 +53,11 @@ impl TestHub {
             store: Arc::new(SqliteStore::open(&state.path().join("hub.sqlite")).unwrap()),
             clock: clock.clone(),
             sessions: breakglass_hub::sessions::Sessions::default(),
+            pace: breakglass_hub::pace::Pace::new(breakglass_hub_core::pace::Rate {
+                burst: 1_000_000,
+                per_second: 1_000_000,
+            }),
+            watchers: breakglass_hub::api::watch::Watchers::default(),
             settings: Settings {
                 state: state.path().to_owned(),
                 namespace: "breakglass".to_owned(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use axum::Router;
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, Response};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -135,6 +135,14 @@ impl Actor {
             .headers_mut()
             .insert(AUTHORIZATION, self.authorization.clone());
         answer(self.router.clone(), request).await
+    }
+
+    /// An answer whose body goes on: only its head.
+    pub(crate) async fn open(&self, mut request: Request<Body>) -> Response<Body> {
+        request
+            .headers_mut()
+            .insert(AUTHORIZATION, self.authorization.clone());
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Asks for a session on `west` with nothing but a template; its name.

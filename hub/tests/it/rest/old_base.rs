@@ -50,6 +50,8 @@ async fn both_bases_give_the_same_bytes() {
         let method = match endpoint.method {
             Method::Get => HttpMethod::GET,
             Method::Post => HttpMethod::POST,
+            Method::Put => HttpMethod::PUT,
+            Method::Delete => HttpMethod::DELETE,
         };
         let mut answers = Vec::new();
         for path in [new, old] {
