@@ -7,6 +7,8 @@ use std::time::Duration;
 use breakglass_protocol::kinds::check::check_dns_label;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::backup::Occupied;
+
 /// The hub of breakglass debug sessions: stores, decides, approves.
 #[derive(Debug, Parser)]
 #[command(name = "breakglass-hub", version, about)]
@@ -19,6 +21,11 @@ pub struct Cli {
 pub enum Command {
     /// Run the hub.
     Serve(Box<ServeArgs>),
+    /// Write the database and the keys of a hub, which may be running, to one file. The file is as secret as the
+    /// state folder.
+    Backup(BackupArgs),
+    /// Make a state folder from a backup. No hub may run in it.
+    Restore(RestoreArgs),
     /// Print the OpenAPI document of the REST API.
     Openapi,
     /// Print the CustomResourceDefinitions of the six kinds as YAML.
@@ -54,6 +61,60 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct BackupArgs {
+    /// The hub's state folder.
+    #[arg(long, value_name = "DIR", env = "BREAKGLASS_STATE")]
+    pub state: PathBuf,
+
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+
+    /// Replace the file if it exists.
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl BackupArgs {
+    /// What `--force` says.
+    #[must_use]
+    pub fn occupied(&self) -> Occupied {
+        if self.force {
+            Occupied::Replace
+        } else {
+            Occupied::Refuse
+        }
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RestoreArgs {
+    /// What `backup` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+
+    /// The state folder to make.
+    #[arg(long, value_name = "DIR", env = "BREAKGLASS_STATE")]
+    pub state: PathBuf,
+
+    /// Put a database and keys that are in the folder aside, under other names.
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl RestoreArgs {
+    /// What `--force` says.
+    #[must_use]
+    pub fn occupied(&self) -> Occupied {
+        if self.force {
+            Occupied::Replace
+        } else {
+            Occupied::Refuse
+        }
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -253,7 +314,11 @@ mod tests {
         let cli = Cli::try_parse_from(line.iter().chain(args))?;
         match cli.command {
             Command::Serve(args) => Ok(*args),
-            Command::Openapi | Command::Crds | Command::Audit(_) => panic!("serve was asked for"),
+            Command::Backup(_)
+            | Command::Restore(_)
+            | Command::Openapi
+            | Command::Crds
+            | Command::Audit(_) => panic!("serve was asked for"),
         }
     }
 

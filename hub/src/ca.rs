@@ -57,6 +57,12 @@ impl Purpose {
         }
     }
 
+    /// The files of this authority in the state folder.
+    #[must_use]
+    pub fn files(self) -> [String; 2] {
+        ["key", "crt"].map(|ending| format!("{}.{ending}", self.file_stem()))
+    }
+
     fn common_name(self) -> &'static str {
         match self {
             Self::Agents => "breakglass hub: agents",

@@ -13,6 +13,7 @@
 pub mod api;
 pub mod app;
 pub mod args;
+pub mod backup;
 pub mod ca;
 pub mod catalogue;
 pub mod clock;

@@ -343,6 +343,17 @@ pub enum StoreError {
     /// The queue of reads or writes stayed full. Worth trying again.
     #[error("the store is busy: {attempt} waited too long for its turn")]
     Busy { attempt: &'static str },
+    /// Nothing can be written now, and nothing of this was. Reading goes on; writing does by itself once the cause is
+    /// gone.
+    #[error(
+        "{attempt} failed: {}: nothing was written ({message})",
+        .why.as_str()
+    )]
+    NotWritable {
+        attempt: &'static str,
+        why: NotWritable,
+        message: String,
+    },
     #[error("{attempt} failed in the store: {message}")]
     Failed {
         attempt: &'static str,
@@ -353,6 +364,26 @@ pub enum StoreError {
     Unreadable { subject: String, message: String },
     #[error("the store is closed")]
     Closed,
+}
+
+/// Why the store cannot write now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotWritable {
+    Full,
+    ReadOnly,
+    DiskFails,
+}
+
+impl NotWritable {
+    /// As one says it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "the disk is full",
+            Self::ReadOnly => "the database or its file system is read-only",
+            Self::DiskFails => "the disk refuses to write (a limit, or a fault)",
+        }
+    }
 }
 
 /// What reads of the store answer.

@@ -233,6 +233,15 @@ fn store_parts(error: &StoreError) -> (StatusCode, &'static str, String, Vec<Det
             "the hub is busy or going down; nothing was done, try again".to_owned(),
             Vec::new(),
         ),
+        StoreError::NotWritable { why, .. } => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "notWritable",
+            format!(
+                "the hub cannot write: {}; nothing was done, reading goes on, sessions go on; tell the hub's operator and try again later",
+                why.as_str()
+            ),
+            Vec::new(),
+        ),
         StoreError::Failed { .. } | StoreError::Unreadable { .. } => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",

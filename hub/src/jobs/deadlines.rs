@@ -98,6 +98,7 @@ impl From<StoreError> for Ended {
         match error {
             StoreError::Closed => Self::Closed,
             error @ (StoreError::Busy { .. }
+            | StoreError::NotWritable { .. }
             | StoreError::Failed { .. }
             | StoreError::Unreadable { .. }) => Self::Failed(error),
         }

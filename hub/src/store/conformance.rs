@@ -13,12 +13,12 @@ use super::sqlite::SqliteStore;
 use super::*;
 
 /// A store that can be closed and opened again.
-trait Subject {
+pub(super) trait Subject {
     fn create() -> Self;
     fn open(&self) -> Arc<dyn Store>;
 }
 
-struct Sqlite(tempfile::TempDir);
+pub(super) struct Sqlite(tempfile::TempDir);
 
 impl Subject for Sqlite {
     fn create() -> Self {
@@ -30,37 +30,46 @@ impl Subject for Sqlite {
     }
 }
 
+/// One line of this runs the whole suite on a store: `conformance!(its_name, ItsSubject);`
 macro_rules! conformance {
+    ($module:ident, $subject:ty) => {
+        conformance!(
+            $module, $subject:
+            what_was_written_is_read,
+            a_create_loses_against_an_existing_object,
+            a_write_on_an_old_version_is_a_conflict,
+            a_version_is_never_used_again,
+            of_many_writers_at_one_version_one_wins,
+            counting_by_compare_and_set_loses_nothing,
+            audit_events_come_with_their_commit_or_not_at_all,
+            s20_events_are_chained_in_order_also_over_a_reopen,
+            lists_are_ordered_and_paged,
+            limits_are_refused_with_numbers,
+            a_watch_sees_every_change_in_order,
+            a_watch_resumes_without_gaps_over_a_reopen,
+            a_slow_watch_ends_in_the_same_state,
+            a_watch_of_large_objects_is_complete,
+            a_list_then_watch_misses_nothing,
+            a_watch_from_the_future_must_list_again,
+            a_watch_from_before_forgotten_deletions_must_list_again,
+            several_are_read_at_once,
+            the_head_is_never_behind_an_answer,
+            pages_are_complete_while_others_write,
+            the_audit_log_is_in_order_and_paged,
+            thousands_are_written_and_listed,
+        );
+    };
     ($module:ident, $subject:ty: $($test:ident),+ $(,)?) => {
         mod $module {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                super::$test::<$subject>().await;
+                $crate::store::conformance::$test::<$subject>().await;
             })+
         }
     };
 }
 
-conformance!(
-    sqlite, super::Sqlite:
-    what_was_written_is_read,
-    a_create_loses_against_an_existing_object,
-    a_write_on_an_old_version_is_a_conflict,
-    a_version_is_never_used_again,
-    of_many_writers_at_one_version_one_wins,
-    counting_by_compare_and_set_loses_nothing,
-    audit_events_come_with_their_commit_or_not_at_all,
-    s20_events_are_chained_in_order_also_over_a_reopen,
-    lists_are_ordered_and_paged,
-    limits_are_refused_with_numbers,
-    a_watch_sees_every_change_in_order,
-    a_watch_resumes_without_gaps_over_a_reopen,
-    a_slow_watch_ends_in_the_same_state,
-    a_watch_of_large_objects_is_complete,
-    a_list_then_watch_misses_nothing,
-    a_watch_from_the_future_must_list_again,
-    a_watch_from_before_forgotten_deletions_must_list_again,
-);
+conformance!(sqlite, super::Sqlite);
 
 fn key(name: &str) -> Key {
     Key::cluster_scoped(ObjectKind::Cluster, name)
@@ -566,4 +575,158 @@ async fn a_watch_from_before_forgotten_deletions_must_list_again<S: Subject>() {
         watch.next().await.unwrap_err(),
         WatchError::Resync { after: seen.0 }
     );
+}
+
+async fn several_are_read_at_once<S: Subject>() {
+    let subject = S::create();
+    let store = subject.open();
+    create(&*store, "c1", json!(1)).await;
+    create(&*store, "c2", json!(2)).await;
+    let keys = ["c2", "none", "c1", "c2"].map(key).to_vec();
+    let read = store.get_many(keys).await.unwrap();
+    let bodies: Vec<Option<Value>> = read.into_iter().map(|o| o.map(|o| o.body)).collect();
+    assert_eq!(
+        bodies,
+        [Some(json!(2)), None, Some(json!(1)), Some(json!(2))]
+    );
+    assert!(store.get_many(Vec::new()).await.unwrap().is_empty());
+}
+
+async fn the_head_is_never_behind_an_answer<S: Subject>() {
+    let subject = S::create();
+    let store = subject.open();
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..8 {
+        let store = store.clone();
+        writers.spawn(async move {
+            for round in 0..20 {
+                let made = create(&*store, &format!("c{writer}-{round}"), json!(0)).await;
+                assert!(store.head().await.unwrap() >= made.0);
+            }
+        });
+    }
+    writers.join_all().await;
+    let head = store.head().await.unwrap();
+    let listed = store.list(ListQuery::all(ObjectKind::Cluster)).await;
+    assert_eq!(listed.unwrap().revision, head, "nobody writes any more");
+    drop(store);
+    assert_eq!(subject.open().head().await.unwrap(), head);
+}
+
+/// What is there from the first page to the last is met exactly once, whatever comes and goes meanwhile.
+async fn pages_are_complete_while_others_write<S: Subject>() {
+    let subject = S::create();
+    let store = subject.open();
+    for number in 0..60 {
+        create(&*store, &format!("stays-{number:02}"), json!(0)).await;
+    }
+    let stop = tokio_util::sync::CancellationToken::new();
+    let writer = tokio::spawn({
+        let (store, stop) = (store.clone(), stop.clone());
+        async move {
+            for round in 0.. {
+                let name = format!("s{}", round % 7);
+                let version = create(&*store, &name, json!(round)).await;
+                store.commit(delete(key(&name), version)).await.unwrap();
+                if stop.is_cancelled() {
+                    return;
+                }
+            }
+        }
+    });
+    for limit in [1, 7, 59, 60, 61] {
+        let mut query = ListQuery::all(ObjectKind::Cluster);
+        query.limit = limit;
+        let mut met = Vec::new();
+        loop {
+            let page = store.list(query.clone()).await.unwrap();
+            assert!(page.objects.len() <= limit);
+            met.extend(page.objects.into_iter().map(|object| object.key.name));
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
+        assert!(met.is_sorted(), "in order of keys");
+        met.retain(|name| name.starts_with("stays-"));
+        let expected: Vec<String> = (0..60).map(|number| format!("stays-{number:02}")).collect();
+        assert_eq!(met, expected, "pages of {limit}");
+    }
+    stop.cancel();
+    writer.await.unwrap();
+}
+
+/// Events are numbered in the order of the commits that brought them, also where many commit at once.
+async fn the_audit_log_is_in_order_and_paged<S: Subject>() {
+    let subject = S::create();
+    let store = subject.open();
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..6 {
+        let store = store.clone();
+        writers.spawn(async move {
+            for round in 0..10 {
+                let name = format!("c{writer}-{round}");
+                let mut commit = put(key(&name), json!(0), Expected::Absent);
+                commit.events = vec![
+                    event(&name, Action::ClusterRegistered),
+                    event(&name, Action::ClusterAccepted),
+                ];
+                store.commit(commit).await.unwrap();
+            }
+        });
+    }
+    writers.join_all().await;
+    let mut query = AuditQuery {
+        of: None,
+        after: 0,
+        limit: 7,
+    };
+    let mut met = Vec::new();
+    loop {
+        let page = store.audit(query.clone()).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 7);
+        query.after = last.sequence;
+        met.extend(page);
+    }
+    assert!(met.iter().map(|record| record.sequence).eq(1..=120));
+    for pair in met.chunks(2) {
+        assert_eq!(pair[0].event.object, pair[1].event.object, "side by side");
+        assert_eq!(pair[0].event.action, Action::ClusterRegistered);
+    }
+}
+
+/// Objects in this test: enough for several pages and batches. `make bench-api` fills a store with 100,000 sessions.
+const THOUSANDS: usize = 3_000;
+
+async fn thousands_are_written_and_listed<S: Subject>() {
+    let subject = S::create();
+    let store = subject.open();
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..100 {
+        let store = store.clone();
+        writers.spawn(async move {
+            for round in 0..THOUSANDS / 100 {
+                create(&*store, &format!("c{writer:02}-{round:02}"), json!(writer)).await;
+            }
+        });
+    }
+    writers.join_all().await;
+    let mut query = ListQuery::all(ObjectKind::Cluster);
+    query.limit = usize::MAX;
+    let mut count = 0;
+    loop {
+        let page = store.list(query.clone()).await.unwrap();
+        assert!(page.objects.len() <= MAX_PAGE, "whatever is asked");
+        count += page.objects.len();
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(count, THOUSANDS);
+    let mut watch = store.watch(WatchFrom::After(Revision(0))).await.unwrap();
+    for _ in 0..THOUSANDS {
+        next(&mut watch).await;
+    }
 }

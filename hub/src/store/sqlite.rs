@@ -4,6 +4,7 @@
 //! `fsync` serves many) → reply, and the change to every watch. Reads run on blocking threads with connections of their
 //! own and never wait for the writer.
 
+mod backup;
 mod chain;
 mod changes;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use breakglass_hub_core::audit::chain::Head;
 use breakglass_protocol::ids::Revision;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use rusqlite::Connection;
 use tokio::sync::broadcast;
 
 use super::{
@@ -28,6 +30,7 @@ use super::{
 use reader::Readers;
 use writer::Writer;
 
+pub use backup::{Attached, CopyError, Extent, adopt, copy};
 pub use chain::{VerifyError, verify};
 pub use schema::OpenError;
 
@@ -44,7 +47,11 @@ impl SqliteStore {
     /// # Errors
     /// See [`OpenError`]: nothing is changed in a file that is damaged, not ours, newer than this build or not writable.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let connection = schema::open_for_writing(path)?;
+        Self::with(schema::open_for_writing(path)?, path)
+    }
+
+    /// The store on a connection that writes to the checked file at `path`.
+    fn with(connection: Connection, path: &Path) -> Result<Self, OpenError> {
         let readers = Arc::new(Readers::open(path)?);
         let (announcements, _) = broadcast::channel(changes::ANNOUNCEMENTS);
         let newest = schema::newest(&connection, path)?;

@@ -13,6 +13,7 @@ use axum::Router;
 use breakglass_hub::api;
 use breakglass_hub::app::App;
 use breakglass_hub::args::{Cli, Command, ServeArgs};
+use breakglass_hub::backup::{self, Occupied};
 use breakglass_hub::clock::{Clock, MovableClock};
 use breakglass_hub::serve::{self, Running};
 use breakglass_hub::store::AuditQuery;
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
-pub(crate) use actor::{Actor, name_of, request};
+pub(crate) use actor::{Actor, name_of, request, token_of};
 pub(crate) use answer::{Answer, detail};
 
 /// No test waits longer than this for anything: it fails instead of hanging.
@@ -121,6 +122,14 @@ impl TestHub {
         Self::open(copy, self.clock.clone()).await
     }
 
+    /// A hub in another folder, with the state of a backup.
+    pub(crate) async fn restored_from(&self, backup: &Path) -> Self {
+        let folder = fresh_folder();
+        let state = folder.path().join("state");
+        backup::restore(backup, &state, Occupied::Refuse, Timestamp::now()).unwrap();
+        Self::open(folder, self.clock.clone()).await
+    }
+
     /// The folder of `--state`.
     pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
@@ -190,10 +199,15 @@ impl TestHub {
 /// A folder with the tests' templates and people.
 fn fresh_folder() -> Arc<TempDir> {
     let folder = Arc::new(tempfile::tempdir().unwrap());
-    std::fs::create_dir(folder.path().join("templates")).unwrap();
-    std::fs::write(folder.path().join("templates/all.yaml"), TEMPLATES).unwrap();
-    std::fs::write(folder.path().join("users.yaml"), actor::users_file()).unwrap();
+    inputs(folder.path());
     folder
+}
+
+/// What `--templates` and `--dev-users` read.
+pub(crate) fn inputs(folder: &Path) {
+    std::fs::create_dir(folder.join("templates")).unwrap();
+    std::fs::write(folder.join("templates/all.yaml"), TEMPLATES).unwrap();
+    std::fs::write(folder.join("users.yaml"), actor::users_file()).unwrap();
 }
 
 /// The real command line.
@@ -225,7 +239,7 @@ fn arguments(folder: &Path, more: &[String]) -> ServeArgs {
     let more = more.iter().map(String::as_str);
     match Cli::parse_from(line.into_iter().chain(more)).command {
         Command::Serve(args) => *args,
-        Command::Openapi | Command::Crds | Command::Audit(_) => panic!("serve was asked for"),
+        _ => panic!("serve was asked for"),
     }
 }
 

@@ -134,6 +134,89 @@ async fn jobs_that_run_twice_do_everything_once() {
     }
 }
 
+/// How many run every job at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Runners {
+    One,
+    Three,
+}
+
+/// Everything that time does, in one story; what is there in the end, without the names that chance gives.
+async fn what_time_makes(runners: Runners) -> Vec<String> {
+    let hub = TestHub::start().await;
+    let mut more = JoinSet::new();
+    if runners == Runners::Three {
+        jobs::start(&hub.app, &mut more);
+        jobs::start(&hub.app, &mut more);
+    }
+    let mut sessions = Vec::new();
+    for template in ["quick-debug", "approved-debug", "few-debug"] {
+        for _ in 0..4 {
+            sessions.push((template, hub.alice().asks_for(template).await));
+        }
+    }
+    let west = Key::cluster_scoped(ObjectKind::Cluster, "west");
+    let shown = |mut cluster: Cluster, _| {
+        cluster.status.get_or_insert_default().connected = Some(true);
+        Ok::<_, std::convert::Infallible>(Change {
+            object: cluster,
+            events: Vec::new(),
+        })
+    };
+    hub.app.update(&west, shown).await.unwrap();
+    let approved = &sessions[4].1;
+    hub.carol().verb("approve", approved).await.ok();
+    hub.alice().verb("terminate", &sessions[0].1).await.ok();
+    // Expiry; then the approval timeout; then the ledgers' round. Each step is done before the next.
+    hub.clock.advance(HOUR);
+    for (template, session) in &sessions[1..] {
+        if *template != "approved-debug" || session == approved {
+            until_state(&hub, session, StateName::Expired).await;
+        }
+    }
+    hub.clock.advance(24 * HOUR);
+    for (_, session) in &sessions[5..8] {
+        until_state(&hub, session, StateName::Failed).await;
+    }
+    for template in ["quick-debug", "approved-debug", "few-debug"] {
+        hub.until("the places", || async {
+            open_places(&hub, template).await == 0
+        })
+        .await;
+    }
+    hub.until("the cluster", || async {
+        hub.recorded()
+            .await
+            .iter()
+            .any(|event| event.action == Action::ClusterDisconnected)
+    })
+    .await;
+    let mut end = Vec::new();
+    for (template, session) in &sessions {
+        let state = state(&hub, session).await;
+        end.push(format!(
+            "{template} {state:?} {:?}",
+            actions(&hub, session).await
+        ));
+    }
+    end.push(format!("{:?}", actions(&hub, "west").await));
+    hub.clock.advance(91 * 24 * HOUR);
+    for (_, session) in &sessions {
+        hub.until("the removal", || async {
+            state(&hub, session).await.is_none()
+        })
+        .await;
+    }
+    end.push(format!("{} events in all", hub.recorded().await.len()));
+    end
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_that_run_every_job_at_once_make_what_one_makes() {
+    let one = what_time_makes(Runners::One).await;
+    assert_eq!(what_time_makes(Runners::Three).await, one);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_that_a_crash_left_is_given_back_and_a_lost_one_is_taken_again() {
     let hub = TestHub::start().await;

@@ -9,8 +9,10 @@
 )]
 
 mod agents;
+mod backup;
 mod folder;
 mod harness;
 mod jobs;
+mod program;
 mod rest;
 mod serving;

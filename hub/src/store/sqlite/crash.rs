@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::SqliteStore;
+use super::{SqliteStore, schema};
 use crate::store::{
     AuditQuery, Commit, Expected, Key, ListQuery, MAX_PAGE, ObjectKind, Owner, Store, Version,
     Write,
@@ -22,7 +23,7 @@ const DATABASE: &str = "BREAKGLASS_TEST_CRASH_DATABASE";
 /// The child's part: does nothing in an ordinary run of the tests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child_that_writes_until_it_is_killed() {
-    let Ok(path) = std::env::var(DATABASE) else {
+    let (Ok(path), Err(_)) = (std::env::var(DATABASE), std::env::var(DIES_AT)) else {
         return;
     };
     let store = std::sync::Arc::new(SqliteStore::open(Path::new(&path)).unwrap());
@@ -85,14 +86,77 @@ async fn commit(
     store.commit(commit).await.unwrap().version
 }
 
-fn start_child(path: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// Set in the child that dies at a statement: at which.
+const DIES_AT: &str = "BREAKGLASS_TEST_CRASH_AT";
+
+/// The child's part of the next test: makes four writes and ends the process, as a kill would, at one of the changes
+/// that they make to rows, or just before one of their commits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child_that_dies_at_a_statement() {
+    let (Ok(path), Ok(at)) = (std::env::var(DATABASE), std::env::var(DIES_AT)) else {
+        return;
+    };
+    let path = Path::new(&path);
+    let at: usize = at.parse().unwrap();
+    let mut connection = schema::open_for_writing(path).unwrap();
+    let statements = std::sync::Arc::new(AtomicUsize::new(0));
+    let counted = statements.clone();
+    let count = move || {
+        if counted.fetch_add(1, Ordering::Relaxed) + 1 == at {
+            std::process::exit(1);
+        }
+    };
+    let changes = count.clone();
+    connection
+        .update_hook(Some(move |_, _: &str, _: &str, _| changes()))
+        .unwrap();
+    let commits = move || {
+        count();
+        false
+    };
+    connection.commit_hook(Some(commits)).unwrap();
+    let store = SqliteStore::with(connection, path).unwrap();
+    write(&store, &format!("at-{at}")).await;
+    println!("done at-{at} of {}", statements.load(Ordering::Relaxed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_statement_leaves_each_write_whole_or_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    let mut crashes = 0;
+    for at in 1.. {
+        assert!(at < 100, "four writes take fewer statements");
+        let output = child("child_that_dies_at_a_statement", &path)
+            .env(DIES_AT, at.to_string())
+            .output()
+            .unwrap();
+        check(&path, &[]).await;
+        let text = String::from_utf8(output.stdout).unwrap();
+        if text.contains("done at-") {
+            break;
+        }
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        crashes += 1;
+    }
+    // Each write changes the sequence, its object and the audit log, and commits.
+    assert!(crashes >= 16, "only {crashes} crashes");
+}
+
+fn child(test: &str, path: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args([
             "--exact",
-            "store::sqlite::crash::child_that_writes_until_it_is_killed",
+            &format!("store::sqlite::crash::{test}"),
             "--nocapture",
         ])
-        .env(DATABASE, path)
+        .env(DATABASE, path);
+    command
+}
+
+fn start_child(path: &Path) -> Child {
+    child("child_that_writes_until_it_is_killed", path)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

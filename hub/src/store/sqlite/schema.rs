@@ -134,11 +134,7 @@ pub(super) fn newest(connection: &Connection, path: &Path) -> Result<Revision, O
 /// Opens a database for somebody who only looks, also beside a running hub: nothing is made, migrated or changed.
 pub(super) fn open_for_looking(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
-        Connection::open_with_flags(path, flags).map_err(|source| classify(path, source))?;
-    connection
-        .busy_timeout(BUSY_TIMEOUT)
-        .map_err(|source| classify(path, source))?;
+    let connection = open_with(path, flags)?;
     let found = check(&connection, path)?;
     if found == MIGRATIONS.len() {
         Ok(connection)
@@ -148,6 +144,18 @@ pub(super) fn open_for_looking(path: &Path) -> Result<Connection, OpenError> {
             found,
             known: MIGRATIONS.len(),
         })
+    }
+}
+
+/// Opens a hub's database that must be there, of any version up to this build's, beside a hub that may use it.
+pub(super) fn open_existing(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = open_with(path, flags)?;
+    match version_of(&connection, path)? {
+        Some(_) => Ok(connection),
+        None => Err(OpenError::Foreign {
+            path: path.to_owned(),
+        }),
     }
 }
 
@@ -164,6 +172,10 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    open_with(path, flags)
+}
+
+fn open_with(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     let connection =
         Connection::open_with_flags(path, flags).map_err(|source| classify(path, source))?;
     connection
@@ -185,6 +197,14 @@ fn refuse_read_only(connection: &Connection, path: &Path) -> Result<(), OpenErro
 
 /// Whose file it is, whether it is whole, and its version (0: empty).
 fn check(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
+    match version_of(connection, path)? {
+        Some(found) => check_whole(connection, path).map(|()| found),
+        None => Ok(0),
+    }
+}
+
+/// The version of a database of a hub; `None` for an empty file.
+fn version_of(connection: &Connection, path: &Path) -> Result<Option<usize>, OpenError> {
     let number = |name: &str| -> Result<i32, OpenError> {
         connection
             .pragma_query_value(None, name, |row| row.get(0))
@@ -196,7 +216,7 @@ fn check(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(|source| classify(path, source))?;
     if application == 0 && version == 0 && tables == 0 {
-        return Ok(0);
+        return Ok(None);
     }
     if application != APPLICATION_ID {
         return Err(OpenError::Foreign {
@@ -211,11 +231,16 @@ fn check(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
             known: MIGRATIONS.len(),
         });
     }
+    Ok(Some(found))
+}
+
+/// Reads the whole file once.
+pub(super) fn check_whole(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let verdict: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(|source| classify(path, source))?;
     if verdict == "ok" {
-        Ok(found)
+        Ok(())
     } else {
         Err(OpenError::Corrupt {
             path: path.to_owned(),

@@ -7,7 +7,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use breakglass_protocol::ids::Revision;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::chain;
@@ -15,7 +17,7 @@ use super::changes::Announcement;
 use super::{restored, stored};
 use crate::store::{
     Change, Commit, CommitError, Committed, Expected, Key, MAX_EVENTS_PER_COMMIT, MAX_OBJECT_BYTES,
-    Object, Owner, StoreError, Version, Write,
+    NotWritable, Object, Owner, StoreError, Version, Write,
 };
 
 /// Commits that may wait: at one `fsync` (some milliseconds) per batch, about a second's worth in the worst case.
@@ -210,9 +212,17 @@ fn refuse_batch(replies: Vec<Reply>, error: &rusqlite::Error) {
 }
 
 fn failed(error: &rusqlite::Error) -> StoreError {
-    StoreError::Failed {
-        attempt: ATTEMPT,
-        message: error.to_string(),
+    let (attempt, message) = (ATTEMPT, error.to_string());
+    let why = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => NotWritable::Full,
+        Some(ErrorCode::ReadOnly) => NotWritable::ReadOnly,
+        Some(ErrorCode::SystemIoFailure) => NotWritable::DiskFails,
+        _other => return StoreError::Failed { attempt, message },
+    };
+    StoreError::NotWritable {
+        attempt,
+        why,
+        message,
     }
 }
 

@@ -60,7 +60,7 @@ fn template() -> DebugSessionTemplate {
 }
 
 /// An Active session of alice's on a registered cluster.
-async fn active(hub: &TestHub, cluster: &str, name: &str) -> Session {
+pub(super) async fn active(hub: &TestHub, cluster: &str, name: &str) -> Session {
     let asked = CreateDebugSession {
         template_ref: "standard-debug".to_owned(),
         cluster: cluster.to_owned(),

@@ -1,6 +1,7 @@
 //! A hub on loopback with a clock that stands still until a test moves it.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,8 @@ pub(crate) struct TestHub {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<MovableClock>,
     pub(crate) address: SocketAddr,
-    state: Arc<TempDir>,
+    folder: Arc<TempDir>,
+    state: PathBuf,
     serving: JoinHandle<Result<(), link::ListenerError>>,
 }
 
@@ -41,16 +43,28 @@ impl TestHub {
         Self::open(Arc::new(tempfile::tempdir().unwrap()), clock).await
     }
 
-    async fn open(state: Arc<TempDir>, clock: Arc<MovableClock>) -> Self {
+    async fn open(folder: Arc<TempDir>, clock: Arc<MovableClock>) -> Self {
+        let state = folder.path().to_owned();
+        Self::open_at(folder, state, clock).await
+    }
+
+    /// On the state that lies somewhere in `folder`.
+    pub(crate) async fn open_at(
+        folder: Arc<TempDir>,
+        state: PathBuf,
+        clock: Arc<MovableClock>,
+    ) -> Self {
         rustls::crypto::aws_lc_rs::default_provider()
             .install_default()
             .ok();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let metrics = Metrics::new();
-        let authority = Authority::open(state.path(), Purpose::Agents, clock.now().wall).unwrap();
+        let authority = Authority::open(&state, Purpose::Agents, clock.now().wall).unwrap();
         let app = Arc::new(App {
-            store: Arc::new(SqliteStore::open(&state.path().join("hub.sqlite")).unwrap()),
+            store: Arc::new(
+                SqliteStore::open(&breakglass_hub::state::database_in(&state)).unwrap(),
+            ),
             clock: clock.clone(),
             sessions: breakglass_hub::sessions::Sessions::default(),
             pace: breakglass_hub::pace::Pace::new(breakglass_hub_core::pace::Rate {
@@ -59,7 +73,7 @@ impl TestHub {
             }),
             watchers: breakglass_hub::api::watch::Watchers::default(),
             settings: Settings {
-                state: state.path().to_owned(),
+                state: state.clone(),
                 namespace: "breakglass".to_owned(),
                 admin_groups: vec!["admins".to_owned()],
                 agent_addresses: vec![address.to_string()],
@@ -78,16 +92,23 @@ impl TestHub {
             app,
             clock,
             address,
+            folder,
             state,
             serving,
         }
     }
 
+    /// The folder of `--state`.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// Stops the hub in good order and starts it again with the same state, on another port.
     pub(crate) async fn restart(self) -> Self {
-        let (state, clock) = (self.state.clone(), self.clock.clone());
+        let (folder, state) = (self.folder.clone(), self.state.clone());
+        let clock = self.clock.clone();
         self.stop().await;
-        Self::open(state, clock).await
+        Self::open_at(folder, state, clock).await
     }
 
     pub(crate) async fn stop(self) {

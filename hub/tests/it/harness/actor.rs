@@ -30,7 +30,7 @@ const PEOPLE: &[(&str, &[&str])] = &[
     ("root", &["admins"]),
 ];
 
-fn token_of(name: &str) -> String {
+pub(crate) fn token_of(name: &str) -> String {
     format!("{name}-token-0123456789")
 }
 

@@ -19,16 +19,23 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) async fn of<B: hyper::body::Body<Error: Debug>>(response: Response<B>) -> Self {
+        Self::try_of(response).await.unwrap()
+    }
+
+    /// As [`Self::of`], where the hub may die in the middle.
+    pub(crate) async fn try_of<B: hyper::body::Body<Error: Debug>>(
+        response: Response<B>,
+    ) -> Result<Self, B::Error> {
         let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
+        let bytes = body.collect().await?.to_bytes();
         assert_eq!(parts.headers[CACHE_CONTROL], "no-store");
         assert_eq!(parts.headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert!(!parts.headers["x-correlation-id"].is_empty());
-        Self {
+        Ok(Self {
             status: parts.status,
             headers: parts.headers,
             bytes,
-        }
+        })
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -200,3 +200,108 @@ async fn the_last_page_says_so_though_it_is_full() {
     assert_eq!(names(&last).len(), 2);
     assert!(last.get("continue").is_none());
 }
+
+/// The index against the obvious: every session read and judged, for everybody, every filter and every page.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_are_what_judging_every_session_gives() {
+    let hub = TestHub::start().await;
+    let (alice, bob, dave) = (hub.alice(), hub.bob(), hub.dave());
+    for (round, who) in [&alice, &bob, &dave, &alice, &bob, &alice]
+        .into_iter()
+        .enumerate()
+    {
+        let quick = next_session(&hub, who, "quick-debug", "west").await;
+        let waiting = next_session(&hub, who, "approved-debug", "east-1").await;
+        let guest = json!({ "users": ["eve@example.com"] });
+        who.post(&format!("/debug-sessions/{quick}/invite"), guest)
+            .await
+            .ok();
+        match round % 3 {
+            0 => hub.carol().verb("approve", &waiting).await.ok(),
+            1 => who.verb("terminate", &quick).await.ok(),
+            _ => hub.mallory().verb("join", &quick).await.ok(),
+        };
+    }
+    // Once as it was built change by change, once as it is read at a start.
+    for hub in [hub.after_a_kill().await, hub] {
+        let everybody = [
+            hub.alice(),
+            hub.bob(),
+            hub.carol(),
+            hub.dave(),
+            hub.mallory(),
+            hub.eve(),
+            hub.root(),
+        ];
+        for (number, who) in everybody.iter().enumerate() {
+            let mut seen = Vec::new();
+            for session in list(&hub.root(), "?limit=500").await["sessions"]
+                .as_array()
+                .unwrap()
+            {
+                let name = session["name"].as_str().unwrap();
+                let answer = who.sees(name).await;
+                if answer.status == 200 {
+                    let whole = answer.ok();
+                    seen.push((name.to_owned(), whole));
+                }
+            }
+            for filter in [
+                "",
+                "state=Active",
+                "state=pendingapproval,terminated",
+                "cluster=west",
+                "template=approved-debug&state=Active",
+                "user=bob@example.com",
+            ] {
+                let fits = |whole: &Value| {
+                    form_urlencoded::parse(filter.as_bytes()).all(|(key, value)| match &*key {
+                        "state" => value.split(',').any(|state| {
+                            whole["status"]["state"]
+                                .as_str()
+                                .unwrap()
+                                .eq_ignore_ascii_case(state)
+                        }),
+                        "cluster" => whole["spec"]["cluster"] == *value,
+                        "template" => whole["spec"]["templateRef"] == *value,
+                        _ => whole["spec"]["requestedBy"] == *value,
+                    })
+                };
+                let expected: Vec<&(String, Value)> =
+                    seen.iter().filter(|(_, whole)| fits(whole)).collect();
+                let mut found = Vec::new();
+                let mut query = format!("?limit=3&{filter}");
+                loop {
+                    let page = list(who, &query).await;
+                    assert_eq!(page["total"], expected.len(), "{number} {filter}");
+                    found.extend(page["sessions"].as_array().unwrap().clone());
+                    match page.get("continue") {
+                        Some(token) => {
+                            query =
+                                format!("?limit=3&{filter}&continue={}", token.as_str().unwrap())
+                        }
+                        None => break,
+                    }
+                }
+                let names: Vec<&str> = found
+                    .iter()
+                    .map(|one| one["name"].as_str().unwrap())
+                    .collect();
+                let wanted: Vec<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+                assert_eq!(names, wanted, "{number} {filter}");
+                for (line, (name, whole)) in found.iter().zip(expected) {
+                    for flag in [
+                        "canApprove",
+                        "canReject",
+                        "canJoin",
+                        "canRenew",
+                        "canTerminate",
+                    ] {
+                        assert_eq!(line[flag], whole[flag], "{number} {name} {flag}");
+                    }
+                    assert_eq!(line["state"], whole["status"]["state"]);
+                }
+            }
+        }
+    }
+}
