@@ -89,6 +89,10 @@ bench-templates: oracle ## Renders per second beside Go's own engine
 	@GO_RENDERS="$$($(ORACLE_BIN) bench agent/render/tests/corpus)" \
 	cargo bench --locked -p breakglass-render --bench render
 
+.PHONY: bench-api
+bench-api: ## How fast the REST API is with 100,000 stored sessions (BENCH="--rate 500 --seconds 20")
+	cargo bench --locked -p breakglass-hub --bench api -- $(BENCH)
+
 .PHONY: e2e
 e2e: prepare ## Sessions on real clusters only
 	@.ci/stages e2e
