@@ -70,5 +70,9 @@ async fn find<T: Stored>(app: &App, name: &str) -> Result<Option<T>, StoreError>
 /// What the store says.
 pub async fn still_offered(app: &App, session: &Session) -> Result<StillOffered, StoreError> {
     let entries = Entries::load(app, &session.spec.template_ref, &session.spec.cluster).await?;
-    Ok(request::still_offered(session, &entries.as_catalogue()))
+    Ok(request::still_offered(
+        session,
+        &entries.as_catalogue(),
+        app.now().wall,
+    ))
 }

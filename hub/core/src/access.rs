@@ -138,8 +138,7 @@ impl<'a> Relation<'a> {
     /// Admitted by `allowed`, with the caller's groups of now (S5, S6).
     #[must_use]
     pub fn is_admitted(&self) -> bool {
-        let admitted = &self.session.snapshot.terms.admitted;
-        self.caller.is_named_in(&admitted.users) || self.caller.is_in_any(&admitted.groups)
+        self.session.snapshot.terms.admitted.holds(self.caller)
     }
 
     #[must_use]

@@ -13,11 +13,13 @@ use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session::ResolvedValue;
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
+use jiff::Timestamp;
+
+use binding::Way;
 
 use crate::caller::Caller;
 use crate::clock::{Now, later};
 use crate::grant;
-use crate::lifecycle::StillOffered;
 use crate::refusal::{Class, Refusal, Violation};
 use crate::session::{Running, Session, State};
 
@@ -33,13 +35,19 @@ mod people;
 mod readiness;
 mod reason;
 mod scheduling;
+mod still_offered;
 mod time;
 mod unsupported;
 mod variables;
 
 pub use admission::{Admission, Coverage, admits, covers};
+pub use binding::{
+    Candidate, Effect, MatchedBy, Wish, binding_readiness, candidates, display_name, effect,
+    foremost, full_name, is_open_to, opens, reaches,
+};
 pub use layers::Layers;
 pub use readiness::readiness;
+pub use still_offered::still_offered;
 pub use variables::declared as declared_variables;
 
 /// Most names told that a template does not know, and the longest part of one: a request may hold a megabyte of them.
@@ -101,7 +109,7 @@ pub fn resolve(
     ids: Ids,
     now: Now,
 ) -> Result<Resolved, Refusal> {
-    let facts = gather(asked, catalogue, caller)?;
+    let facts = gather(asked, catalogue, caller, now.wall)?;
     let mut violations = Vec::new();
     violations.extend(unsupported::check(facts.asked));
     violations.extend(people::check_caller(&facts));
@@ -158,6 +166,7 @@ fn gather<'a>(
     asked: &'a CreateDebugSession,
     catalogue: &Catalogue<'a>,
     caller: &'a Caller,
+    now: Timestamp,
 ) -> Result<Facts<'a>, Refusal> {
     let unknown = || {
         let message = format!("there is no session template {:?}", asked.template_ref);
@@ -169,23 +178,47 @@ fn gather<'a>(
         ))
     };
     let template = catalogue.template.ok_or_else(unknown)?;
-    match admits(&template.spec, caller) {
-        Admission::Yes => {}
-        // A hidden template is not listed for those who may not use it; asking for it tells no more.
-        Admission::No if template.spec.hidden == Some(true) => return Err(unknown()),
-        Admission::No => return Err(one(admission::refuse(&template.spec, &asked.template_ref))),
+    // A hidden template is not listed for those who may not use it; asking for it tells no more.
+    if template.spec.hidden == Some(true) && !is_open_to(template, catalogue.bindings, caller) {
+        return Err(unknown());
     }
-    if let Some(refusal) = Refusal::from_violations(readiness(template, catalogue.pod_template)) {
+    let wish = Wish {
+        template,
+        cluster_name: &asked.cluster,
+        cluster: catalogue.cluster,
+        caller,
+        now,
+    };
+    let named = asked.binding_ref.as_deref();
+    let binding = match binding::find_way(catalogue.bindings, named, &wish).map_err(one)? {
+        Way::Through(binding) => Some(binding),
+        Way::Direct => match admits(&template.spec, caller) {
+            Admission::Yes => None,
+            Admission::No => {
+                return Err(one(admission::refuse(&template.spec, &asked.template_ref)));
+            }
+        },
+    };
+    let mut unready = readiness(template, catalogue.pod_template);
+    if let Some(binding) = binding {
+        let name = binding::full_name(binding);
+        unready.extend(binding_readiness(&name, &binding.spec, &template.spec));
+    }
+    if let Some(refusal) = Refusal::from_violations(unready) {
         return Err(refusal);
     }
-    let cluster =
-        admission::find_cluster(template, catalogue.cluster, &asked.cluster).map_err(one)?;
-    let binding = None;
+    if binding.is_none() {
+        admission::check_reached(template, catalogue.cluster, &asked.cluster).map_err(one)?;
+    }
+    let cluster = admission::find_cluster(catalogue.cluster, &asked.cluster).map_err(one)?;
     Ok(Facts {
         asked,
         template,
         binding,
-        layers: Layers::of_template(&template.spec),
+        layers: Layers {
+            template: &template.spec,
+            binding: binding.map(|binding| &binding.spec),
+        },
         pod_template: catalogue.pod_template,
         cluster,
         caller,
@@ -236,38 +269,4 @@ fn warnings(facts: &Facts<'_>) -> Vec<String> {
         Some(message) => format!("session template {name} is deprecated: {message}"),
         None => format!("session template {name} is deprecated"),
     }]
-}
-
-/// Whether the catalogue of now still offers a session to its requester (S7): the template and its pod are there and fit
-/// for use, the requester (with the groups of the request) is admitted, the cluster is covered. Edits that leave all of
-/// this true change nothing: the snapshot is what runs.
-#[must_use]
-pub fn still_offered(session: &Session, catalogue: &Catalogue<'_>) -> StillOffered {
-    let no = |reason: String| StillOffered::No { reason };
-    let name = &session.spec.template_ref;
-    let Some(template) = catalogue.template else {
-        return no(format!("session template {name} was deleted"));
-    };
-    if let Some(problem) = readiness(template, catalogue.pod_template).first() {
-        return no(format!(
-            "session template {name} cannot be used now: {}",
-            problem.message
-        ));
-    }
-    let requester = Caller {
-        identity: session.requester.clone(),
-        display_name: None,
-        groups: session.spec.user_groups.clone(),
-        standing: crate::caller::Standing::User,
-    };
-    if admits(&template.spec, &requester) == Admission::No {
-        return no(format!(
-            "session template {name} no longer admits {}",
-            session.requester.name
-        ));
-    }
-    match admission::find_cluster(template, catalogue.cluster, &session.spec.cluster) {
-        Ok(_) => StillOffered::Yes,
-        Err(violation) => no(violation.message),
-    }
 }

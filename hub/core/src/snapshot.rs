@@ -15,6 +15,7 @@ use breakglass_protocol::kinds::debug_session::{
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplateSpec;
 use breakglass_protocol::wire::grant::{Auxiliary, GrantedValue, Operations, ValueOrigin, Work};
 
+use crate::caller::Caller;
 use crate::request::{Layers, defaults};
 
 mod work;
@@ -97,6 +98,14 @@ pub enum Requirement {
 pub struct Admitted {
     pub groups: Vec<String>,
     pub users: Vec<String>,
+}
+
+impl Admitted {
+    /// Whether they name the caller or one of their groups.
+    #[must_use]
+    pub fn holds(&self, caller: &Caller) -> bool {
+        caller.is_named_in(&self.users) || caller.is_in_any(&self.groups)
+    }
 }
 
 /// The `approvalReason` block with its defaults. Lengths in characters.

@@ -70,7 +70,7 @@ pub fn of(document: Document<'_>) -> Vec<Unbuilt> {
         Document::Template(spec) => search(spec, table::TEMPLATE),
         Document::PodTemplate(spec) => search(spec, table::POD_TEMPLATE),
         Document::Cluster(spec) => search(spec, table::CLUSTER),
-        Document::Binding(_) => whole("DebugSessionClusterBinding"),
+        Document::Binding(spec) => search(spec, table::BINDING),
         Document::DenyPolicy(_) => whole("DenyPolicy"),
     }
 }

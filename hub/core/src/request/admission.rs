@@ -1,11 +1,13 @@
 //! Who may ask for a template, and where it reaches.
 
+use breakglass_protocol::kinds::access::Allowed;
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_session_template::{
     DebugSessionTemplate, DebugSessionTemplateSpec,
 };
 use breakglass_protocol::pattern::PatternSet;
 
+use super::layers::Layers;
 use crate::caller::Caller;
 use crate::refusal::{Class, Violation};
 
@@ -28,10 +30,7 @@ pub enum Coverage {
 /// Whether the template admits the caller. No `allowed`, or one that names nobody, admits nobody.
 #[must_use]
 pub fn admits(template: &DebugSessionTemplateSpec, caller: &Caller) -> Admission {
-    let admitted = template.allowed.as_ref().is_some_and(|allowed| {
-        caller.is_named_in(&allowed.users) || caller.is_in_any(&allowed.groups)
-    });
-    if admitted {
+    if Layers::of_template(template).admitted().holds(caller) {
         Admission::Yes
     } else {
         Admission::No
@@ -51,17 +50,22 @@ pub fn covers(
     if allowed.clusters.is_empty() && allowed.cluster_selector.is_none() {
         return Coverage::ThroughBindings;
     }
-    let labels = cluster.map(|c| c.metadata.labels.clone().unwrap_or_default());
-    let selected = allowed
-        .cluster_selector
-        .as_ref()
-        .zip(labels.as_ref())
-        .is_some_and(|(selector, labels)| selector.matches(labels));
-    if selected || matches_any(&allowed.clusters, name) {
+    if selects(allowed, name, cluster) {
         Coverage::Yes
     } else {
         Coverage::No
     }
+}
+
+/// Whether `allowed` names the cluster: by a glob or by its labels, either is enough.
+pub(super) fn selects(allowed: &Allowed, name: &str, cluster: Option<&Cluster>) -> bool {
+    let labels = cluster.map(|c| c.metadata.labels.clone().unwrap_or_default());
+    let by_label = allowed
+        .cluster_selector
+        .as_ref()
+        .zip(labels.as_ref())
+        .is_some_and(|(selector, labels)| selector.matches(labels));
+    by_label || matches_any(&allowed.clusters, name)
 }
 
 /// Whether one of the globs matches. A list that does not compile matches nothing: it was refused at load.
@@ -86,42 +90,39 @@ pub(super) fn refuse(template: &DebugSessionTemplateSpec, name: &str) -> Violati
     Violation::new(Class::Forbidden, "templateRef", "allowed", message).allowing(groups)
 }
 
-/// The cluster, if the template reaches it and it can be used. Whether a cluster that the template does not reach exists
-/// is not told.
-pub(super) fn find_cluster<'a>(
+/// Whether the template itself reaches the cluster. Whether a cluster that it does not reach exists is not told.
+pub(super) fn check_reached(
     template: &DebugSessionTemplate,
+    cluster: Option<&Cluster>,
+    name: &str,
+) -> Result<(), Violation> {
+    let template_name = template.metadata.name.as_deref().unwrap_or_default();
+    let wrong =
+        |message: String| Violation::new(Class::Forbidden, "cluster", "allowed.clusters", message);
+    match covers(&template.spec, name, cluster) {
+        Coverage::Yes => Ok(()),
+        Coverage::No => {
+            let allowed = template.spec.allowed.as_ref();
+            let clusters = allowed.map(|a| a.clusters.clone()).unwrap_or_default();
+            let message =
+                format!("session template {template_name} does not reach a cluster {name:?}");
+            Err(wrong(message).allowing(clusters))
+        }
+        Coverage::ThroughBindings => Err(wrong(format!(
+            "session template {template_name} reaches clusters through bindings only, and none covers a cluster {name:?}"
+        ))),
+    }
+}
+
+/// The cluster, if it is there and can be used.
+pub(super) fn find_cluster<'a>(
     cluster: Option<&'a Cluster>,
     name: &str,
 ) -> Result<&'a Cluster, Violation> {
-    let template_name = template.metadata.name.as_deref().unwrap_or_default();
     let violation = |class, rule, message: String| Violation::new(class, "cluster", rule, message);
-    match covers(&template.spec, name, cluster) {
-        Coverage::Yes => {}
-        Coverage::No => {
-            let clusters = template
-                .spec
-                .allowed
-                .as_ref()
-                .map(|a| a.clusters.clone())
-                .unwrap_or_default();
-            let message =
-                format!("session template {template_name} does not reach a cluster {name:?}");
-            return Err(violation(Class::Forbidden, "allowed.clusters", message).allowing(clusters));
-        }
-        Coverage::ThroughBindings => {
-            let message = format!(
-                "session template {template_name} names no clusters, so it reaches them through bindings only, and \
-                 bindings are not supported yet; set `allowed.clusters` in the template"
-            );
-            return Err(violation(Class::Forbidden, "allowed.clusters", message));
-        }
-    }
     let Some(cluster) = cluster else {
-        return Err(violation(
-            Class::NotFound,
-            "cluster.exists",
-            format!("there is no cluster {name:?}"),
-        ));
+        let message = format!("there is no cluster {name:?}");
+        return Err(violation(Class::NotFound, "cluster.exists", message));
     };
     if cluster
         .status

@@ -1,7 +1,66 @@
-//! Through which binding a session is made (S1).
+//! Through which binding a session is made (S1): which bindings open the template on the cluster, which of them hold now,
+//! which admit the caller, and which one of those counts.
+//!
+//! On a cluster that any binding of the template covers, whatever its state, the template is requested through a binding.
+//! A hidden binding is used by whoever names it; it is neither chosen by itself nor told to those whom it does not admit.
 
+use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
+use jiff::Timestamp;
+
+use super::admission::{self, Admission};
+use super::layers::Layers;
+use super::shortened;
+use crate::caller::Caller;
+use crate::refusal::{Class, Violation};
+
+mod readiness;
+
+pub use readiness::readiness as binding_readiness;
+
+/// What made a binding cover a cluster (`status.resolvedClusters[].matchedBy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatchedBy {
+    /// `clusters` names it.
+    Name,
+    /// `clusterSelector` selects its labels.
+    Selector,
+}
+
+impl MatchedBy {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "clusters",
+            Self::Selector => "clusterSelector",
+        }
+    }
+}
+
+/// Whether a binding holds now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Effective,
+    Disabled,
+    /// Before `effectiveFrom`.
+    NotYet(Timestamp),
+    /// From `expiresAt` on.
+    Expired(Timestamp),
+}
+
+impl Effect {
+    /// Why a binding does not hold, worded to follow its name; `None` where it does.
+    #[must_use]
+    pub fn why_not(self) -> Option<String> {
+        match self {
+            Self::Effective => None,
+            Self::Disabled => Some("is disabled".to_owned()),
+            Self::NotYet(from) => Some(format!("holds only from {from} on")),
+            Self::Expired(until) => Some(format!("expired at {until}")),
+        }
+    }
+}
 
 /// What people read for the binding: its own `displayName`, else the template's behind its prefix.
 #[must_use]
@@ -18,4 +77,322 @@ pub fn display_name(
         Some(prefix) => format!("{prefix}{of_template}"),
         None => of_template.to_owned(),
     }
+}
+
+/// `namespace/name`.
+#[must_use]
+pub fn full_name(binding: &DebugSessionClusterBinding) -> String {
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    let metadata = &binding.metadata;
+    format!("{}/{}", part(&metadata.namespace), part(&metadata.name))
+}
+
+/// Whether the binding is the template's: by name, or by the template's labels.
+#[must_use]
+pub fn opens(binding: &DebugSessionClusterBinding, template: &DebugSessionTemplate) -> bool {
+    let spec = &binding.spec;
+    let by_name = spec
+        .template_ref
+        .as_ref()
+        .is_some_and(|wanted| Some(&wanted.name) == template.metadata.name.as_ref());
+    let labels = template.metadata.labels.clone().unwrap_or_default();
+    let by_label = spec
+        .template_selector
+        .as_ref()
+        .is_some_and(|selector| selector.matches(&labels));
+    by_name || by_label
+}
+
+/// Whether the binding covers a cluster of this name; by its labels too, if there is one. Either is enough (D3).
+#[must_use]
+pub fn reaches(
+    binding: &DebugSessionClusterBinding,
+    name: &str,
+    cluster: Option<&Cluster>,
+) -> Option<MatchedBy> {
+    if binding.spec.clusters.iter().any(|known| known == name) {
+        return Some(MatchedBy::Name);
+    }
+    let selector = binding.spec.cluster_selector.as_ref()?;
+    let labels = cluster?.metadata.labels.clone().unwrap_or_default();
+    selector.matches(&labels).then_some(MatchedBy::Selector)
+}
+
+/// Whether the binding holds now.
+#[must_use]
+pub fn effect(binding: &DebugSessionClusterBinding, now: Timestamp) -> Effect {
+    let spec = &binding.spec;
+    if spec.disabled == Some(true) {
+        return Effect::Disabled;
+    }
+    match (&spec.effective_from, &spec.expires_at) {
+        (Some(from), _) if now < from.0 => Effect::NotYet(from.0),
+        (_, Some(until)) if now >= until.0 => Effect::Expired(until.0),
+        (Some(_) | None, Some(_) | None) => Effect::Effective,
+    }
+}
+
+/// Whether the binding admits the caller: its own people, or the template's where it names none; and, where its `allowed`
+/// names clusters, on those only.
+#[must_use]
+pub fn binding_admits(binding: &DebugSessionClusterBinding, wish: &Wish<'_>) -> Admission {
+    let layers = Layers {
+        template: &wish.template.spec,
+        binding: Some(&binding.spec),
+    };
+    let allowed = binding.spec.allowed.as_ref();
+    let names_clusters =
+        allowed.is_some_and(|a| !a.clusters.is_empty() || a.cluster_selector.is_some());
+    let on_this_cluster = !names_clusters
+        || allowed.is_some_and(|a| admission::selects(a, wish.cluster_name, wish.cluster));
+    if on_this_cluster && layers.admitted().holds(wish.caller) {
+        Admission::Yes
+    } else {
+        Admission::No
+    }
+}
+
+/// Whether the template is open to somebody at all: it admits them, or one of its bindings does, in whatever state.
+#[must_use]
+pub fn is_open_to(
+    template: &DebugSessionTemplate,
+    bindings: &[DebugSessionClusterBinding],
+    caller: &Caller,
+) -> bool {
+    let of_binding = |binding: &DebugSessionClusterBinding| {
+        let layers = Layers {
+            template: &template.spec,
+            binding: Some(&binding.spec),
+        };
+        opens(binding, template) && layers.admitted().holds(caller)
+    };
+    admission::admits(&template.spec, caller) == Admission::Yes || bindings.iter().any(of_binding)
+}
+
+/// Who wants what where.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    pub template: &'a DebugSessionTemplate,
+    pub cluster_name: &'a str,
+    /// `None` where there is no such cluster.
+    pub cluster: Option<&'a Cluster>,
+    pub caller: &'a Caller,
+    pub now: Timestamp,
+}
+
+/// One binding that covers what is wished.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    pub binding: &'a DebugSessionClusterBinding,
+    pub effect: Effect,
+    pub admission: Admission,
+}
+
+impl Candidate<'_> {
+    fn is_hidden(&self) -> bool {
+        self.binding.spec.hidden == Some(true)
+    }
+
+    fn is_usable(&self) -> bool {
+        self.effect == Effect::Effective && self.admission == Admission::Yes
+    }
+
+    /// Whether it may be chosen for somebody who names none.
+    #[must_use]
+    pub fn is_offered(&self) -> bool {
+        self.is_usable() && !self.is_hidden()
+    }
+}
+
+/// Every binding of the template that covers the cluster, whatever its state, by name.
+#[must_use]
+pub fn candidates<'a>(
+    bindings: &'a [DebugSessionClusterBinding],
+    wish: &Wish<'_>,
+) -> Vec<Candidate<'a>> {
+    let mut found: Vec<Candidate<'a>> = bindings
+        .iter()
+        .filter(|binding| opens(binding, wish.template))
+        .filter(|binding| reaches(binding, wish.cluster_name, wish.cluster).is_some())
+        .map(|binding| Candidate {
+            binding,
+            effect: effect(binding, wish.now),
+            admission: binding_admits(binding, wish),
+        })
+        .collect();
+    found.sort_by_key(|candidate| full_name(candidate.binding));
+    found
+}
+
+/// Those of the highest priority among the bindings that may be chosen: one is the choice, several are a tie.
+#[must_use]
+pub fn foremost<'a>(candidates: &[Candidate<'a>]) -> Vec<&'a DebugSessionClusterBinding> {
+    let priority = |binding: &DebugSessionClusterBinding| binding.spec.priority.unwrap_or(0);
+    let offered = || candidates.iter().filter(|c| c.is_offered());
+    let highest = offered().map(|c| priority(c.binding)).max();
+    offered()
+        .map(|c| c.binding)
+        .filter(|binding| Some(priority(binding)) == highest)
+        .collect()
+}
+
+/// The way by which a request goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way<'a> {
+    /// The template itself reaches the cluster, if anything does; no binding covers it.
+    Direct,
+    Through(&'a DebugSessionClusterBinding),
+}
+
+/// Finds the way. `named` is `bindingRef`: `namespace/name` or `name`.
+pub(super) fn find_way<'a>(
+    bindings: &'a [DebugSessionClusterBinding],
+    named: Option<&str>,
+    wish: &Wish<'_>,
+) -> Result<Way<'a>, Violation> {
+    let candidates = candidates(bindings, wish);
+    if let Some(named) = named {
+        return named_one(bindings, &candidates, named, wish).map(Way::Through);
+    }
+    if candidates.is_empty() {
+        return Ok(Way::Direct);
+    }
+    match foremost(&candidates).as_slice() {
+        [one] => Ok(Way::Through(one)),
+        [] => Err(none_usable(&candidates, wish)),
+        tied => Err(tie(tied, wish)),
+    }
+}
+
+fn named_one<'a>(
+    bindings: &'a [DebugSessionClusterBinding],
+    candidates: &[Candidate<'a>],
+    named: &str,
+    wish: &Wish<'_>,
+) -> Result<&'a DebugSessionClusterBinding, Violation> {
+    let is_named = |binding: &DebugSessionClusterBinding| {
+        full_name(binding) == named || binding.metadata.name.as_deref() == Some(named)
+    };
+    let found: Vec<&Candidate<'a>> = candidates.iter().filter(|c| is_named(c.binding)).collect();
+    match found.as_slice() {
+        [] => Err(not_of_this_cluster(bindings, is_named, named, wish)),
+        [one] => match (one.admission, one.effect.why_not()) {
+            (Admission::No, _) if one.is_hidden() => Err(unknown(named, wish)),
+            (Admission::No, _) => Err(not_admitted(&[one], wish)),
+            (Admission::Yes, Some(why)) => Err(conflict(format!("binding {named} {why}"))),
+            (Admission::Yes, None) => Ok(one.binding),
+        },
+        several => {
+            let names: Vec<String> = several.iter().map(|c| full_name(c.binding)).collect();
+            let message = format!(
+                "{named:?} names several bindings; give one with its namespace: {}",
+                names.join(", ")
+            );
+            Err(ambiguous(message, names))
+        }
+    }
+}
+
+/// A binding that does not exist, opens another template, or covers other clusters: only the last is told apart, and only
+/// to those whom it admits.
+fn not_of_this_cluster(
+    bindings: &[DebugSessionClusterBinding],
+    is_named: impl Fn(&DebugSessionClusterBinding) -> bool,
+    named: &str,
+    wish: &Wish<'_>,
+) -> Violation {
+    let elsewhere = bindings
+        .iter()
+        .filter(|b| opens(b, wish.template) && is_named(b))
+        .any(|b| {
+            let layers = Layers {
+                template: &wish.template.spec,
+                binding: Some(&b.spec),
+            };
+            layers.admitted().holds(wish.caller)
+        });
+    if !elsewhere {
+        return unknown(named, wish);
+    }
+    let message = format!(
+        "binding {named} does not cover cluster {:?}; choose another cluster or another binding",
+        wish.cluster_name
+    );
+    Violation::new(Class::Forbidden, "bindingRef", "binding.clusters", message)
+}
+
+fn unknown(named: &str, wish: &Wish<'_>) -> Violation {
+    let template = wish.template.metadata.name.as_deref().unwrap_or_default();
+    let named = shortened(named);
+    let message = format!("session template {template} has no binding {named:?}");
+    Violation::new(Class::NotFound, "bindingRef", "bindingRef.exists", message)
+}
+
+/// No binding counts for this caller now: those that would admit them are told why they do not hold, others whom the
+/// bindings admit.
+fn none_usable(candidates: &[Candidate<'_>], wish: &Wish<'_>) -> Violation {
+    let shown: Vec<&Candidate<'_>> = candidates.iter().filter(|c| !c.is_hidden()).collect();
+    let reasons: Vec<String> = shown
+        .iter()
+        .filter(|c| c.admission == Admission::Yes)
+        .filter_map(|c| Some(format!("{} {}", full_name(c.binding), c.effect.why_not()?)))
+        .collect();
+    if reasons.is_empty() {
+        return not_admitted(&shown, wish);
+    }
+    conflict(format!(
+        "{}, and {}",
+        through_bindings(wish),
+        reasons.join(", ")
+    ))
+}
+
+fn through_bindings(wish: &Wish<'_>) -> String {
+    let template = wish.template.metadata.name.as_deref().unwrap_or_default();
+    format!(
+        "session template {template} is requested through a binding on cluster {}",
+        wish.cluster_name
+    )
+}
+
+fn not_admitted(shown: &[&Candidate<'_>], wish: &Wish<'_>) -> Violation {
+    let mut groups: Vec<String> = shown
+        .iter()
+        .filter(|c| c.effect == Effect::Effective)
+        .flat_map(|c| {
+            let layers = Layers {
+                template: &wish.template.spec,
+                binding: Some(&c.binding.spec),
+            };
+            layers.admitted().groups
+        })
+        .collect();
+    groups.sort();
+    groups.dedup();
+    let who = if groups.is_empty() {
+        "none admits you".to_owned()
+    } else {
+        let groups = groups.join(", ");
+        format!("those that hold now admit members of {groups}, and not you here")
+    };
+    let message = format!("{}, and {who}", through_bindings(wish));
+    Violation::new(Class::Forbidden, "bindingRef", "allowed", message).allowing(groups)
+}
+
+fn conflict(message: String) -> Violation {
+    Violation::new(Class::Conflict, "bindingRef", "binding.effective", message)
+}
+
+fn tie(tied: &[&DebugSessionClusterBinding], wish: &Wish<'_>) -> Violation {
+    let names: Vec<String> = tied.iter().map(|binding| full_name(binding)).collect();
+    let message = format!(
+        "{}, and several of the same priority admit you; name one of {}",
+        through_bindings(wish),
+        names.join(", ")
+    );
+    ambiguous(message, names)
+}
+
+fn ambiguous(message: String, names: Vec<String>) -> Violation {
+    Violation::constraint("bindingRef", "bindingRef.ambiguous", message).allowing(names)
 }

@@ -7,6 +7,7 @@ use breakglass_protocol::kinds::debug_session_template::{
 };
 
 use super::auxiliary;
+use super::layers::Layers;
 use crate::refusal::Violation;
 use crate::texts::TEXTS_DO_NOT_RENDER;
 use crate::unbuilt::{self, Document};
@@ -76,7 +77,7 @@ fn names_people(name: &str, spec: &DebugSessionTemplateSpec) -> Option<Violation
 
 /// Each required category needs a resource, or every request would be refused.
 fn categories_are_there(name: &str, spec: &DebugSessionTemplateSpec) -> Option<Violation> {
-    let missing = auxiliary::missing_categories(spec);
+    let missing = auxiliary::missing_categories(Layers::of_template(spec));
     (!missing.is_empty()).then(|| {
         let missing = missing.join(", ");
         let message = format!(

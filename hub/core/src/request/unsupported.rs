@@ -12,7 +12,6 @@ pub(super) fn check(asked: &CreateDebugSession) -> Vec<Violation> {
         })
     };
     [
-        set(asked.binding_ref.is_some(), "bindingRef", "bindings are"),
         set(
             asked.node_selector.as_ref().is_some_and(|s| !s.is_empty()),
             "nodeSelector",

@@ -91,6 +91,7 @@ fn complete<T: JsonSchema>(table: &[Entry]) {
 #[test]
 fn d10_every_field_of_every_kind_is_built_or_unbuilt() {
     complete::<DebugSessionTemplateSpec>(table::TEMPLATE);
+    complete::<DebugSessionClusterBindingSpec>(table::BINDING);
     complete::<DebugPodTemplateSpec>(table::POD_TEMPLATE);
     complete::<ClusterSpec>(table::CLUSTER);
 }
@@ -225,13 +226,13 @@ fn d10_pod_templates_clusters_and_whole_kinds() {
         of(Document::Cluster(&cluster))[0].field,
         "spec.userNames.groupsPrefix"
     );
-    for document in [
-        Document::Binding(&DebugSessionClusterBindingSpec::default()),
-        Document::DenyPolicy(&DenyPolicySpec::default()),
-    ] {
-        let [unbuilt] = &of(document)[..] else {
-            panic!("one refusal")
-        };
-        assert!(unbuilt.message.contains("not supported yet"), "{unbuilt:?}");
-    }
+    assert_eq!(
+        of(Document::Binding(&DebugSessionClusterBindingSpec::default())),
+        []
+    );
+    let document = Document::DenyPolicy(&DenyPolicySpec::default());
+    let [unbuilt] = &of(document)[..] else {
+        panic!("one refusal")
+    };
+    assert!(unbuilt.message.contains("not supported yet"), "{unbuilt:?}");
 }

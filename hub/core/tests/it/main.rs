@@ -10,6 +10,7 @@
 
 mod access;
 mod auxiliary;
+mod bindings;
 mod fixture;
 mod grant;
 mod lifecycle;

@@ -294,11 +294,7 @@ fn s01_a_template_without_clusters_reaches_them_through_bindings_only() {
         case.one(),
         (Class::Forbidden, "cluster".into(), "allowed.clusters")
     );
-    assert!(
-        case.refusal()
-            .to_string()
-            .contains("bindings are not supported yet")
-    );
+    assert!(case.refusal().to_string().contains("through bindings only"));
 }
 
 #[test]
@@ -555,7 +551,6 @@ fn d13_namespaces() {
 #[test]
 fn d10_what_is_asked_and_not_built_is_refused_by_field() {
     let case = Case::new().asking(|a| {
-        a.binding_ref = Some("breakglass/x".into());
         a.node_selector = serde_json::from_value(json!({"a": "b"})).unwrap();
         a.selected_scheduling_option = Some("x".into());
     });
@@ -565,7 +560,7 @@ fn d10_what_is_asked_and_not_built_is_refused_by_field() {
         .iter()
         .map(|v| v.field.as_str())
         .collect();
-    let expected = ["bindingRef", "nodeSelector", "selectedSchedulingOption"];
+    let expected = ["nodeSelector", "selectedSchedulingOption"];
     assert_eq!(fields, expected);
     assert_eq!(refusal.class, Class::Constraint);
     let empty = Case::new().asking(|a| {
@@ -698,18 +693,18 @@ fn s07_the_digest_covers_request_template_and_pod() {
 #[test]
 fn s07_still_offered_looks_at_the_catalogue_of_now() {
     let session = lifecycle::submit(Case::new().session(), at(0)).unwrap();
-    let no = |case: Case, text: &str| match still_offered(&session, &case.catalogue()) {
+    let no = |case: Case, text: &str| match still_offered(&session, &case.catalogue(), at(0).wall) {
         StillOffered::No { reason } => assert!(reason.contains(text), "{reason}"),
         StillOffered::Yes => panic!("still offered, though {text}"),
     };
     assert_eq!(
-        still_offered(&session, &Case::new().catalogue()),
+        still_offered(&session, &Case::new().catalogue(), at(0).wall),
         StillOffered::Yes
     );
     let edited =
         Case::of(json!({"description": "new words", "constraints": {"maxDuration": "5m"}}));
     assert_eq!(
-        still_offered(&session, &edited.catalogue()),
+        still_offered(&session, &edited.catalogue(), at(0).wall),
         StillOffered::Yes,
         "edits change nothing: the snapshot runs"
     );
@@ -768,7 +763,7 @@ fn a_template_whose_texts_do_not_render_is_refused_with_what_the_loader_found() 
     assert_eq!(case.refusal().violations[0].message, "no function \"foo\"");
     let session = lifecycle::submit(Case::new().session(), at(0)).unwrap();
     assert!(matches!(
-        still_offered(&session, &case.catalogue()),
+        still_offered(&session, &case.catalogue(), at(0).wall),
         StillOffered::No { .. }
     ));
     assert!(
