@@ -6,6 +6,9 @@ use breakglass_hub_core::texts::{self, TEXTS_DO_NOT_RENDER};
 use breakglass_hub_core::{request, snapshot};
 use breakglass_protocol::kinds::Time;
 use breakglass_protocol::kinds::debug_pod_template::{DebugPodTemplate, DebugPodTemplateSpec};
+use breakglass_protocol::kinds::debug_session_cluster_binding::{
+    DebugSessionClusterBinding, DebugSessionClusterBindingSpec,
+};
 use breakglass_protocol::kinds::debug_session_template::{
     DebugSessionTemplate, DebugSessionTemplateSpec,
 };
@@ -30,7 +33,7 @@ pub(super) struct Readiness {
 pub(super) struct Referable {
     pods: BTreeMap<String, DebugPodTemplate>,
     /// `None` where it cannot be read.
-    templates: BTreeMap<String, Option<DebugSessionTemplateSpec>>,
+    templates: BTreeMap<String, Option<DebugSessionTemplate>>,
     /// What keeps each session template's texts from rendering, by its name.
     texts: BTreeMap<String, Vec<String>>,
 }
@@ -43,7 +46,8 @@ pub(super) struct TextMemo {
 }
 
 impl Referable {
-    pub(super) fn add(&mut self, key: &Key, spec: &Value) {
+    /// `labels` are those of its metadata.
+    pub(super) fn add(&mut self, key: &Key, labels: &BTreeMap<String, String>, spec: &Value) {
         match key.kind {
             ObjectKind::DebugPodTemplate => {
                 // One that cannot be read is as good as none: what refers to it is not ready.
@@ -54,7 +58,12 @@ impl Referable {
             }
             ObjectKind::DebugSessionTemplate => {
                 let spec = serde_json::from_value(spec.clone()).ok();
-                self.templates.insert(key.name.clone(), spec);
+                let template = spec.map(|spec| {
+                    let mut template = DebugSessionTemplate::new(&key.name, spec);
+                    template.metadata.labels = Some(labels.clone());
+                    template
+                });
+                self.templates.insert(key.name.clone(), template);
             }
             ObjectKind::Cluster
             | ObjectKind::DebugSession
@@ -72,8 +81,10 @@ impl Referable {
     /// Renders the texts of the session templates that are not what they were; to be done when all is added.
     pub(super) fn check_texts(&mut self, memo: &mut TextMemo) {
         let mut before = std::mem::take(&mut memo.told);
-        for (name, spec) in &self.templates {
-            let Some(spec) = spec else { continue };
+        for (name, template) in &self.templates {
+            let Some(spec) = template.as_ref().map(|t| &t.spec) else {
+                continue;
+            };
             let pod = self.pod_of(spec);
             let digest = snapshot::digest(&json!([name, spec, pod]));
             let told = before
@@ -112,7 +123,7 @@ impl Readiness {
     pub(super) fn of(key: &Key, spec: &Value, others: &Referable) -> Self {
         match key.kind {
             ObjectKind::DebugSessionTemplate => Self::of_template(&key.name, spec, others),
-            ObjectKind::DebugSessionClusterBinding => Self::of_binding(spec, others),
+            ObjectKind::DebugSessionClusterBinding => Self::of_binding(key, spec, others),
             ObjectKind::Cluster
             | ObjectKind::DebugPodTemplate
             | ObjectKind::DebugSession
@@ -172,14 +183,36 @@ impl Readiness {
         }
     }
 
-    fn of_binding(spec: &Value, others: &Referable) -> Self {
-        let wanted = spec.pointer("/templateRef/name").and_then(Value::as_str);
-        match wanted {
-            Some(name) if !others.templates.contains_key(name) => Self::not_ready(
-                "TemplateNotFound",
-                format!("spec.templateRef names {name}, and there is no such session template"),
-            ),
-            Some(_) | None => Self::ready(),
+    /// The same rules as a request meets, with each template that the binding opens. One usable template is enough: what
+    /// is wrong with another concerns that one's requests, and is told all the same.
+    fn of_binding(key: &Key, spec: &Value, others: &Referable) -> Self {
+        let spec: DebugSessionClusterBindingSpec = match serde_json::from_value(spec.clone()) {
+            Ok(spec) => spec,
+            Err(error) => return Self::not_ready("Unreadable", format!("spec: {error}")),
+        };
+        let mut binding = DebugSessionClusterBinding::new(&key.name, spec);
+        binding.metadata.namespace = Some(key.namespace.clone());
+        let opened: Vec<&DebugSessionTemplate> = others
+            .templates
+            .values()
+            .flatten()
+            .filter(|template| request::opens(&binding, template))
+            .collect();
+        if opened.is_empty() {
+            return Self::not_ready("TemplateNotFound", opens_nothing(&binding.spec));
+        }
+        let name = request::full_name(&binding);
+        let told: Vec<String> = opened
+            .iter()
+            .filter_map(|template| told_of(&name, &binding, template))
+            .collect();
+        match told.len() {
+            0 => Self::ready(),
+            all if all == opened.len() => Self::not_ready("NotUsable", told.join("; ")),
+            _some => Self {
+                message: told.join("; "),
+                ..Self::ready()
+            },
         }
     }
 
@@ -204,6 +237,29 @@ impl Readiness {
             ..self
         }
     }
+}
+
+fn opens_nothing(spec: &DebugSessionClusterBindingSpec) -> String {
+    match &spec.template_ref {
+        Some(wanted) => format!(
+            "spec.templateRef names {}, and there is no such session template",
+            wanted.name
+        ),
+        None => "spec.templateSelector selects no session template".to_owned(),
+    }
+}
+
+/// What keeps sessions of one template from being made through the binding.
+fn told_of(
+    name: &str,
+    binding: &DebugSessionClusterBinding,
+    template: &DebugSessionTemplate,
+) -> Option<String> {
+    let violations = request::binding_readiness(name, &binding.spec, &template.spec);
+    let messages: Vec<String> = violations.into_iter().map(|v| v.message).collect();
+    let template = template.metadata.name.as_deref().unwrap_or_default();
+    (!messages.is_empty())
+        .then(|| format!("with session template {template}: {}", messages.join("; ")))
 }
 
 /// A time as Kubernetes writes it.

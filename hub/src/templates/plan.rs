@@ -86,16 +86,25 @@ pub(super) fn plan(
 fn referable(fates: &BTreeMap<&Key, Fate<'_>>, stored: &BTreeMap<&Key, &Object>) -> Referable {
     let mut others = Referable::default();
     for (key, fate) in fates {
-        let spec = match fate {
-            Fate::Is(document) => Some(&document.spec),
-            Fate::Broken(_) | Fate::Stays => stored.get(*key).map(|object| &object.body["spec"]),
-            Fate::Remove => None,
-        };
-        if let Some(spec) = spec {
-            others.add(key, spec);
+        match fate {
+            Fate::Is(document) => others.add(key, &document.labels, &document.spec),
+            Fate::Broken(_) | Fate::Stays => {
+                if let Some(object) = stored.get(*key) {
+                    others.add(key, &labels_of(&object.body), &object.body["spec"]);
+                }
+            }
+            Fate::Remove => {}
         }
     }
     others
+}
+
+fn labels_of(body: &Value) -> BTreeMap<String, String> {
+    let labels = body.pointer("/metadata/labels").cloned();
+    // What is stored was written from such a map.
+    labels
+        .and_then(|labels| serde_json::from_value(labels).ok())
+        .unwrap_or_default()
 }
 
 /// What becomes of one object.

@@ -301,8 +301,6 @@ fn against_the_rules() -> Vec<Wrong> {
             "extraDeployValues.size",
             "is no variable of this template, which has none",
         ),
-        ask(json!({ "bindingRef": "team/prod" }))
-            .constraint("bindingRef", "bindings are not supported yet"),
         ask(json!({ "nodeSelector": { "disk": "ssd" } }))
             .constraint("nodeSelector", "not supported yet"),
         ask(json!({ "selectedSchedulingOption": "sriov" }))
@@ -384,7 +382,6 @@ async fn everything_wrong_is_told_at_once() {
         "requestedDuration": "9h",
         "targetNamespace": "kube-system",
         "invitedParticipants": ["bob@example.com", "system:admin"],
-        "bindingRef": "prod",
     });
     let problem = hub
         .alice()
@@ -400,7 +397,6 @@ async fn everything_wrong_is_told_at_once() {
     assert_eq!(
         fields,
         [
-            "bindingRef",
             "invitedParticipants[1]",
             "reason",
             "requestedDuration",
