@@ -21,7 +21,7 @@ use crate::telemetry::Metrics;
 use crate::templates::refusals::{TemplateRefusal, TemplateRefusals};
 use crate::users::Users;
 
-pub(crate) use places::ledger_key;
+pub(crate) use places::ledger_keys;
 pub use session::read_session;
 pub use update::{Change, UpdateError};
 

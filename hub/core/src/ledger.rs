@@ -1,4 +1,4 @@
-//! Limits on how many sessions may be open at once. One record per template (later also per binding) holds who has
+//! Limits on how many sessions may be open at once. One record per template and one per binding hold who has
 //! which session open; the shell takes a place by compare-and-set on that record *before* it creates the session, so
 //! that the limit holds on a store without transactions (D18). A job repairs what a crash in between leaves.
 
@@ -15,7 +15,7 @@ use crate::refusal::Violation;
 /// Places in one ledger, over all people: bounds the record's size (about 300 bytes each).
 pub const MAX_ENTRIES: usize = 2_000;
 
-/// Who holds which places under one template. The stored object's name is the template's.
+/// Who holds which places under one template, or through one binding. The stored object's name is theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ledger {
@@ -35,36 +35,65 @@ pub struct Place {
     pub taken_at: Timestamp,
 }
 
+/// A limit of one ledger: what it is called where it is refused, and what it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub count: u32,
+    pub of: LimitOf,
+}
+
+/// The settings that limit open sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitOf {
+    /// `constraints.maxConcurrentSessions`: of one person, under the template.
+    PersonAndTemplate,
+    /// `maxActiveSessionsPerUser`: of one person, through the binding.
+    PersonAndBinding,
+    /// `maxActiveSessionsTotal`: of everybody, through the binding.
+    Binding,
+}
+
+impl LimitOf {
+    fn field(self) -> &'static str {
+        match self {
+            Self::PersonAndTemplate => "templateRef",
+            Self::PersonAndBinding | Self::Binding => "bindingRef",
+        }
+    }
+
+    fn rule(self) -> &'static str {
+        match self {
+            Self::PersonAndTemplate => "constraints.maxConcurrentSessions",
+            Self::PersonAndBinding => "maxActiveSessionsPerUser",
+            Self::Binding => "maxActiveSessionsTotal",
+        }
+    }
+}
+
+/// One session that wants a place.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub uid: &'a GrantUid,
+    pub session: &'a str,
+    pub person: &'a Identity,
+}
+
 impl Ledger {
-    /// Takes a place for one more session of `person`. Taking the same UID twice changes nothing.
+    /// Takes a place for one more session, if every limit leaves one. Taking the same UID twice changes nothing.
     ///
     /// # Errors
-    /// `constraints.maxConcurrentSessions`, naming the sessions that the person has open.
+    /// The first violated limit; one of a person's own names the sessions that they have open, nobody else's.
     pub fn take(
         mut self,
-        uid: &GrantUid,
-        session: &str,
-        person: &Identity,
-        limit: u32,
+        wanted: Wanted<'_>,
+        limits: &[Limit],
         now: Timestamp,
     ) -> Result<Self, Violation> {
-        if self.open.contains_key(uid) {
+        if self.open.contains_key(wanted.uid) {
             return Ok(self);
         }
-        let held: Vec<String> = self
-            .held_by(person)
-            .map(|place| place.session.clone())
-            .collect();
-        if held.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-            return Err(Violation::constraint(
-                "templateRef",
-                "constraints.maxConcurrentSessions",
-                format!(
-                    "you may have {limit} open sessions of this template and have {}: {}; terminate one first",
-                    held.len(),
-                    held.join(", ")
-                ),
-            ));
+        for limit in limits {
+            self.check(wanted.person, *limit)?;
         }
         if self.open.len() >= MAX_ENTRIES {
             return Err(Violation::constraint(
@@ -76,13 +105,43 @@ impl Ledger {
             ));
         }
         let place = Place {
-            session: session.to_owned(),
-            issuer: person.issuer.clone(),
-            subject: person.subject.clone(),
+            session: wanted.session.to_owned(),
+            issuer: wanted.person.issuer.clone(),
+            subject: wanted.person.subject.clone(),
             taken_at: now,
         };
-        self.open.insert(uid.clone(), place);
+        self.open.insert(wanted.uid.clone(), place);
         Ok(self)
+    }
+
+    fn check(&self, person: &Identity, Limit { count, of }: Limit) -> Result<(), Violation> {
+        let is_full = |held: usize| held >= usize::try_from(count).unwrap_or(usize::MAX);
+        let message = match of {
+            LimitOf::PersonAndTemplate | LimitOf::PersonAndBinding => {
+                let held: Vec<&str> = self.held_by(person).map(|p| p.session.as_str()).collect();
+                if !is_full(held.len()) {
+                    return Ok(());
+                }
+                let whose = match of {
+                    LimitOf::PersonAndTemplate => "of this template",
+                    LimitOf::PersonAndBinding | LimitOf::Binding => "through this binding",
+                };
+                format!(
+                    "you may have {count} open sessions {whose} and have {}: {}; terminate one first",
+                    held.len(),
+                    held.join(", ")
+                )
+            }
+            LimitOf::Binding => {
+                if !is_full(self.open.len()) {
+                    return Ok(());
+                }
+                format!(
+                    "all {count} sessions that this binding allows at once are open; wait until one ends, or ask for one of yours to be terminated"
+                )
+            }
+        };
+        Err(Violation::constraint(of.field(), of.rule(), message))
     }
 
     /// Gives the place of an ended session back. One that is not there changes nothing.
@@ -138,13 +197,27 @@ mod tests {
     }
 
     fn take(ledger: Ledger, n: u32, who: &str) -> Result<Ledger, Violation> {
-        ledger.take(
-            &uid(n),
-            &format!("session-{n}"),
-            &person(who),
-            2,
-            at(i64::from(n)),
-        )
+        take_under(ledger, n, who, &[own(2)])
+    }
+
+    fn own(count: u32) -> Limit {
+        let of = LimitOf::PersonAndTemplate;
+        Limit { count, of }
+    }
+
+    fn take_under(
+        ledger: Ledger,
+        n: u32,
+        who: &str,
+        limits: &[Limit],
+    ) -> Result<Ledger, Violation> {
+        let (uid, session, person) = (uid(n), format!("session-{n}"), person(who));
+        let wanted = Wanted {
+            uid: &uid,
+            session: &session,
+            person: &person,
+        };
+        ledger.take(wanted, limits, at(i64::from(n)))
     }
 
     #[test]
@@ -164,6 +237,30 @@ mod tests {
     }
 
     #[test]
+    fn d18_a_binding_counts_each_person_and_everybody() {
+        let limit = |count, of| Limit { count, of };
+        let limits = [
+            limit(2, LimitOf::PersonAndBinding),
+            limit(3, LimitOf::Binding),
+        ];
+        let take = |ledger, n, who| take_under(ledger, n, who, &limits);
+        let two = take(Ledger::default(), 1, "alice")
+            .and_then(|l| take(l, 2, "alice"))
+            .unwrap();
+        let refusal = take(two.clone(), 3, "alice").unwrap_err();
+        assert_eq!(refusal.rule, "maxActiveSessionsPerUser");
+        let full = take(two, 3, "bob").unwrap();
+        let refusal = take(full.clone(), 4, "carol").unwrap_err();
+        assert_eq!(refusal.rule, "maxActiveSessionsTotal");
+        assert!(
+            !refusal.message.contains("session-"),
+            "other people's sessions are not named: {}",
+            refusal.message
+        );
+        assert!(take(full.release(&uid(1)), 4, "carol").is_ok());
+    }
+
+    #[test]
     fn d18_taking_twice_and_releasing_twice_change_nothing() {
         let once = take(Ledger::default(), 1, "alice").unwrap();
         assert_eq!(take(once.clone(), 1, "alice").unwrap(), once);
@@ -175,8 +272,7 @@ mod tests {
     #[test]
     fn d18_the_repair_keeps_young_places_and_adds_missing_ones() {
         let ledger = [1, 2, 3].into_iter().fold(Ledger::default(), |l, n| {
-            l.take(&uid(n), "s", &person("alice"), 9, at(i64::from(n)))
-                .unwrap()
+            take_under(l, n, "alice", &[own(9)]).unwrap()
         });
         let place = |n: i64| Place {
             session: "s".into(),
@@ -197,8 +293,7 @@ mod tests {
     #[test]
     fn a_ledger_is_bounded() {
         let full = (0..2_000_u32).fold(Ledger::default(), |l, n| {
-            l.take(&uid(n), "s", &person(&n.to_string()), 1, at(0))
-                .unwrap()
+            take_under(l, n, &n.to_string(), &[own(1)]).unwrap()
         });
         assert_eq!(
             take(full, 5_000, "late").unwrap_err().rule,

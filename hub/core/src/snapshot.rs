@@ -67,6 +67,7 @@ pub struct Terms {
     pub approval: ApprovalTerms,
     pub admitted: Admitted,
     pub max_concurrent_sessions: u32,
+    pub binding_limits: BindingLimits,
     pub approval_reason: Option<ApprovalReasonTerms>,
     pub work: Work,
     /// What templates read as `.vars`.
@@ -91,6 +92,15 @@ pub struct ApprovalTerms {
 pub enum Requirement {
     Required,
     NotRequired,
+}
+
+/// How many sessions may be open through the binding at once; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BindingLimits {
+    /// `maxActiveSessionsPerUser`.
+    pub per_user: Option<u32>,
+    /// `maxActiveSessionsTotal`.
+    pub total: Option<u32>,
 }
 
 /// The people of `allowed`.
@@ -187,6 +197,7 @@ impl Terms {
             max_concurrent_sessions: defaults::max_concurrent_sessions(
                 layers.merged_constraints().as_ref(),
             ),
+            binding_limits: binding_limits(layers),
             approval_reason: layers
                 .merged_approval_reason()
                 .as_ref()
@@ -198,6 +209,16 @@ impl Terms {
             annotations: resolved.annotations.clone(),
         })
     }
+}
+
+fn binding_limits(layers: Layers<'_>) -> BindingLimits {
+    let count = |given: Option<i32>| given.and_then(|n| u32::try_from(n).ok());
+    layers
+        .binding
+        .map_or_else(BindingLimits::default, |binding| BindingLimits {
+            per_user: count(binding.max_active_sessions_per_user),
+            total: count(binding.max_active_sessions_total),
+        })
 }
 
 fn count(value: Option<i32>) -> u32 {

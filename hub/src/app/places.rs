@@ -1,55 +1,81 @@
-//! Places under a template's limit (D18): taken by compare-and-set on one ledger per template before a session is
-//! created, given back when it ended. A crash in between leaves a place too many; the job `ledgers` repairs it.
+//! Places under the limits of a template and of a binding (D18): taken by compare-and-set on one ledger of each before a
+//! session is created, given back when it ended. A crash in between leaves a place too many; the job `ledgers` repairs it.
 
-use breakglass_hub_core::ledger::Ledger;
+use std::convert::Infallible;
+
+use breakglass_hub_core::ledger::{Ledger, Limit, LimitOf, Wanted};
 use breakglass_hub_core::refusal::Violation;
 use breakglass_hub_core::session::Session;
+use breakglass_protocol::kinds::debug_session::DebugSessionSpec;
 
 use super::{App, Change, UpdateError};
 use crate::store::{CommitError, Key, ObjectKind};
 
 impl App {
-    /// Takes a place for a session that is about to be created. Taking it twice changes nothing.
+    /// Takes a session's places, in every ledger that counts it, or none at all. Taking them twice changes nothing.
     ///
     /// # Errors
     /// [`UpdateError::Refused`] with the violated limit; else what the store says.
     pub async fn take_place(&self, session: &Session) -> Result<(), UpdateError<Violation>> {
-        let key = ledger_key(&session.spec.template_ref);
+        let ledgers = limits(session);
+        for (taken, (key, limits)) in ledgers.iter().enumerate() {
+            if let Err(error) = self.take_in(key, limits, session).await {
+                for (key, _) in ledgers.iter().take(taken) {
+                    self.give_back_in(key, session).await;
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_in(
+        &self,
+        key: &Key,
+        limits: &[Limit],
+        session: &Session,
+    ) -> Result<(), UpdateError<Violation>> {
+        let wanted = Wanted {
+            uid: &session.uid,
+            session: &session.name,
+            person: &session.requester,
+        };
         loop {
             let taken = self
-                .update(&key, |ledger: Ledger, now| {
-                    let ledger = ledger.take(
-                        &session.uid,
-                        &session.name,
-                        &session.requester,
-                        session.snapshot.terms.max_concurrent_sessions,
-                        now.wall,
-                    )?;
+                .update(key, |ledger: Ledger, now| {
                     Ok(Change {
-                        object: ledger,
+                        object: ledger.take(wanted, limits, now.wall)?,
                         events: Vec::new(),
                     })
                 })
                 .await;
             match taken {
                 Ok(_) => return Ok(()),
-                Err(UpdateError::NotFound(_)) => self.open_ledger(&key).await?,
+                Err(UpdateError::NotFound(_)) => self.open_ledger(key).await?,
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Gives the place of a session back. One that is not there changes nothing.
+    /// Gives the places of a session back. One that is not there changes nothing.
     ///
     /// # Errors
-    /// What the store says.
-    pub async fn release_place(
+    /// What the store says; the other ledgers are tried all the same.
+    pub async fn release_place(&self, session: &Session) -> Result<(), UpdateError<Infallible>> {
+        let mut outcome = Ok(());
+        for key in ledger_keys(&session.spec) {
+            outcome = outcome.and(self.release_in(&key, session).await);
+        }
+        outcome
+    }
+
+    async fn release_in(
         &self,
+        key: &Key,
         session: &Session,
-    ) -> Result<(), UpdateError<std::convert::Infallible>> {
-        let key = ledger_key(&session.spec.template_ref);
+    ) -> Result<(), UpdateError<Infallible>> {
         let released = self
-            .update(&key, |ledger: Ledger, _| {
+            .update(key, |ledger: Ledger, _| {
                 Ok(Change {
                     object: ledger.release(&session.uid),
                     events: Vec::new(),
@@ -62,7 +88,14 @@ impl App {
         }
     }
 
-    /// Makes the ledger of a template; somebody else may have been faster.
+    /// A place that was taken beside one that was refused. What fails here is repaired by the job `ledgers`.
+    async fn give_back_in(&self, key: &Key, session: &Session) {
+        if let Err(error) = self.release_in(key, session).await {
+            tracing::warn!(session = %session.name, ledger = %key, %error, "a place could not be given back yet");
+        }
+    }
+
+    /// Makes a ledger; somebody else may have been faster.
     async fn open_ledger<E>(&self, key: &Key) -> Result<(), UpdateError<E>> {
         match self
             .create(key.clone(), Ledger::default(), Vec::new())
@@ -74,7 +107,35 @@ impl App {
     }
 }
 
-/// Where the ledger of a template is.
-pub(crate) fn ledger_key(template: &str) -> Key {
-    Key::cluster_scoped(ObjectKind::Ledger, template)
+/// The ledgers that count a session, each with the limits that hold for it there.
+fn limits(session: &Session) -> Vec<(Key, Vec<Limit>)> {
+    let terms = &session.snapshot.terms;
+    let of_template = Some((terms.max_concurrent_sessions, LimitOf::PersonAndTemplate));
+    let per_user = terms.binding_limits.per_user;
+    let of_binding = [
+        per_user.map(|count| (count, LimitOf::PersonAndBinding)),
+        terms
+            .binding_limits
+            .total
+            .map(|count| (count, LimitOf::Binding)),
+    ];
+    let as_limits = |given: &[Option<(u32, LimitOf)>]| -> Vec<Limit> {
+        let given = given.iter().flatten();
+        given.map(|&(count, of)| Limit { count, of }).collect()
+    };
+    ledger_keys(&session.spec)
+        .into_iter()
+        .zip([as_limits(&[of_template]), as_limits(&of_binding)])
+        .collect()
+}
+
+/// Where a session is counted: under its template, then through its binding if it has one. A ledger's key is that of what
+/// it belongs to; templates have no namespace, so the two never meet.
+pub(crate) fn ledger_keys(spec: &DebugSessionSpec) -> Vec<Key> {
+    let template = Key::cluster_scoped(ObjectKind::Ledger, &spec.template_ref);
+    let binding = spec
+        .binding_ref
+        .as_ref()
+        .map(|binding| Key::namespaced(ObjectKind::Ledger, &binding.namespace, &binding.name));
+    [Some(template), binding].into_iter().flatten().collect()
 }

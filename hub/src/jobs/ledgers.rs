@@ -10,9 +10,9 @@ use breakglass_protocol::kinds::debug_session::DebugSession;
 use jiff::{SignedDuration, Timestamp};
 
 use super::pause_after;
-use crate::app::{App, Change, UpdateError, ledger_key, read_session};
+use crate::app::{App, Change, UpdateError, ledger_keys, read_session};
 use crate::store::typed;
-use crate::store::{CommitError, ListQuery, ObjectKind, StoreError};
+use crate::store::{CommitError, Key, ListQuery, ObjectKind, StoreError};
 
 const JOB: &str = "ledgers";
 /// A place too many costs its owner one session until the next round; a round reads every session once.
@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(10 * 60);
 /// A place younger than this may belong to a session that is being created.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
-type Open = BTreeMap<String, BTreeMap<GrantUid, Place>>;
+type Open = BTreeMap<Key, BTreeMap<GrantUid, Place>>;
 
 pub(super) async fn run(app: &App) {
     loop {
@@ -45,16 +45,16 @@ async fn repair(app: &App) -> Result<(), RepairError> {
     // Before the sessions are read: one that is created meanwhile took its place after this.
     let settled_before = app.now().wall.checked_sub(YOUNG).unwrap_or(Timestamp::MIN);
     let mut open = open_sessions(app).await?;
-    for template in ledgers(app).await? {
-        let really_open = open.remove(&template).unwrap_or_default();
-        repair_one(app, &template, really_open, settled_before).await?;
+    for ledger in ledgers(app).await? {
+        let really_open = open.remove(&ledger).unwrap_or_default();
+        repair_one(app, &ledger, really_open, settled_before).await?;
     }
-    for (template, really_open) in open {
+    for (key, really_open) in open {
         let ledger = Ledger::default().repaired(really_open.clone(), settled_before);
-        match app.create(ledger_key(&template), ledger, Vec::new()).await {
+        match app.create(key.clone(), ledger, Vec::new()).await {
             Ok(_) => {}
             Err(CommitError::Conflict { .. }) => {
-                repair_one(app, &template, really_open, settled_before).await?;
+                repair_one(app, &key, really_open, settled_before).await?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -64,11 +64,11 @@ async fn repair(app: &App) -> Result<(), RepairError> {
 
 async fn repair_one(
     app: &App,
-    template: &str,
+    ledger: &Key,
     really_open: BTreeMap<GrantUid, Place>,
     settled_before: Timestamp,
 ) -> Result<(), UpdateError<Infallible>> {
-    app.update(&ledger_key(template), |ledger: Ledger, _| {
+    app.update(ledger, |ledger: Ledger, _| {
         Ok(Change {
             object: ledger.repaired(really_open.clone(), settled_before),
             events: Vec::new(),
@@ -78,20 +78,20 @@ async fn repair_one(
     .map(|_| ())
 }
 
-async fn ledgers(app: &App) -> Result<Vec<String>, StoreError> {
-    let mut names = Vec::new();
+async fn ledgers(app: &App) -> Result<Vec<Key>, StoreError> {
+    let mut keys = Vec::new();
     let mut query = ListQuery::all(ObjectKind::Ledger);
     loop {
         let page = app.store.list(query.clone()).await?;
-        names.extend(page.objects.into_iter().map(|object| object.key.name));
+        keys.extend(page.objects.into_iter().map(|object| object.key));
         match page.next {
             Some(next) => query.after = Some(next),
-            None => return Ok(names),
+            None => return Ok(keys),
         }
     }
 }
 
-/// Places of sessions that are open (Pending, PendingApproval, Active), by template.
+/// Places of sessions that are open (Pending, PendingApproval, Active), by ledger.
 async fn open_sessions(app: &App) -> Result<Open, StoreError> {
     let mut open = Open::new();
     let mut query = ListQuery::all(ObjectKind::DebugSession);
@@ -108,9 +108,10 @@ async fn open_sessions(app: &App) -> Result<Open, StoreError> {
                     subject: session.requester.subject.clone(),
                     taken_at: session.created_at,
                 };
-                open.entry(session.spec.template_ref.clone())
-                    .or_default()
-                    .insert(session.uid, place);
+                for ledger in ledger_keys(&session.spec) {
+                    let places = open.entry(ledger).or_default();
+                    places.insert(session.uid.clone(), place.clone());
+                }
             }
         }
         match page.next {

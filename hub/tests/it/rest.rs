@@ -2,6 +2,7 @@
 
 mod access_matrix;
 mod bad_input;
+mod bindings;
 mod clusters;
 mod headers;
 mod history;

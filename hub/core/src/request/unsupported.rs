@@ -11,13 +11,11 @@ pub(super) fn check(asked: &CreateDebugSession) -> Vec<Violation> {
             Violation::constraint(field, "unbuilt", message)
         })
     };
-    [
-        set(
-            asked.node_selector.as_ref().is_some_and(|s| !s.is_empty()),
-            "nodeSelector",
-            "node selectors are",
-        ),
-    ]
+    [set(
+        asked.node_selector.as_ref().is_some_and(|s| !s.is_empty()),
+        "nodeSelector",
+        "node selectors are",
+    )]
     .into_iter()
     .flatten()
     .collect()

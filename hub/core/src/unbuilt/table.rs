@@ -135,8 +135,8 @@ pub(super) const BINDING: &[Entry] = &[
     built("disabled"),
     built("effectiveFrom"),
     built("expiresAt"),
-    unbuilt("maxActiveSessionsPerUser", Used::Set),
-    unbuilt("maxActiveSessionsTotal", Used::Set),
+    built("maxActiveSessionsPerUser"),
+    built("maxActiveSessionsTotal"),
 ];
 
 pub(super) const POD_TEMPLATE: &[Entry] = &[

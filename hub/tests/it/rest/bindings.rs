@@ -1,0 +1,236 @@
+//! Sessions through bindings, over the real router: who may, limits that hold, and approvals that come too late.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::harness::{Actor, TestHub, detail, name_of};
+
+const BINDINGS: &str = include_str!("bindings.yaml");
+
+async fn hub() -> TestHub {
+    let hub = TestHub::start().await;
+    hub.add_templates("bindings.yaml", BINDINGS).await;
+    assert_eq!(hub.app.template_errors(), []);
+    hub
+}
+
+fn wish(template: &str, cluster: &str) -> Value {
+    json!({ "templateRef": template, "cluster": cluster })
+}
+
+#[tokio::test]
+async fn s01_a_session_through_a_binding_stands_under_its_rules() {
+    let hub = hub().await;
+    let made = hub
+        .alice()
+        .post("/debug-sessions", wish("bound-debug", "west"))
+        .await
+        .created();
+    let (name, status) = (name_of(&made), &made["status"]);
+    assert_eq!(
+        made["spec"]["bindingRef"],
+        json!({ "name": "west-only", "namespace": "breakglass" })
+    );
+    assert_eq!(status["resolvedBinding"]["displayName"], "West, watched");
+    assert_eq!(status["resolved"]["durationSeconds"], 1800);
+    assert_eq!(status["allowedPodOperations"]["exec"], false);
+    assert_eq!(status["state"], "PendingApproval");
+    // carol approves for the template, dave's group for the binding: here only eve's does.
+    hub.carol()
+        .verb("approve", &name)
+        .await
+        .refused(404, "notFound");
+    let approved = hub.eve().verb("approve", &name).await.ok();
+    assert_eq!(
+        approved["status"]["approval"]["approvedBy"],
+        "eve@example.com"
+    );
+    // The template itself reaches no cluster.
+    let problem = hub
+        .alice()
+        .post("/debug-sessions", wish("bound-debug", "east-1"))
+        .await
+        .refused(403, "forbidden");
+    assert!(
+        problem.message.contains("through bindings only"),
+        "{}",
+        problem.message
+    );
+}
+
+#[tokio::test]
+async fn s01_a_binding_that_does_not_hold_closes_the_cluster() {
+    let hub = hub().await;
+    let edited = BINDINGS.replace("disabled: false", "disabled: true");
+    hub.add_templates("bindings.yaml", &edited).await;
+    let problem = hub
+        .alice()
+        .post("/debug-sessions", wish("bound-debug", "west"))
+        .await
+        .refused(409, "conflict");
+    assert!(
+        problem.message.contains("is disabled"),
+        "{}",
+        problem.message
+    );
+    // Another cluster of a template that has its own reach is as before.
+    hub.alice()
+        .post("/debug-sessions", wish("quick-debug", "east-1"))
+        .await
+        .created();
+}
+
+#[tokio::test]
+async fn s07_an_approval_after_the_binding_was_disabled_or_ended_is_refused() {
+    for (from, to, why) in [
+        ("disabled: false", "disabled: true", "is disabled"),
+        (
+            "sre-team, here]",
+            "others]",
+            "no longer admits alice@example.com",
+        ),
+        (
+            "name: west-only",
+            "name: west-renamed",
+            "breakglass/west-only was deleted",
+        ),
+    ] {
+        let hub = hub().await;
+        let session = hub.alice().asks_for("bound-debug").await;
+        assert!(BINDINGS.contains(from), "{from}");
+        hub.add_templates("bindings.yaml", &BINDINGS.replace(from, to))
+            .await;
+        let problem = hub
+            .eve()
+            .verb("approve", &session)
+            .await
+            .refused(409, "conflict");
+        assert!(problem.message.contains(why), "{}", problem.message);
+        let now = hub.alice().sees(&session).await.ok();
+        assert_eq!(now["status"]["state"], "PendingApproval");
+        hub.add_templates("bindings.yaml", BINDINGS).await;
+        hub.eve().verb("approve", &session).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn d18_places_through_a_binding_are_counted_and_given_back() {
+    let hub = hub().await;
+    let ask = |who: Actor| async move {
+        who.post("/debug-sessions", wish("limited-debug", "west"))
+            .await
+    };
+    let first = name_of(&ask(hub.alice()).await.created());
+    let problem = ask(hub.alice()).await.refused(422, "constraint");
+    let told = detail(&problem, "bindingRef");
+    assert_eq!(told.rule.as_deref(), Some("maxActiveSessionsPerUser"));
+    assert!(told.message.contains(&first), "{}", told.message);
+    for who in [hub.bob(), hub.mallory()] {
+        ask(who).await.created();
+    }
+    let problem = ask(hub.dave()).await.refused(422, "constraint");
+    let told = detail(&problem, "bindingRef");
+    assert_eq!(told.rule.as_deref(), Some("maxActiveSessionsTotal"));
+    assert!(!told.message.contains("debug-session-"), "{}", told.message);
+    // What was refused by the binding holds no place of the template: there dave may have one.
+    hub.alice().verb("terminate", &first).await.ok();
+    ask(hub.dave()).await.created();
+    ask(hub.alice()).await.refused(422, "constraint");
+    // A place that a crash left behind is found by the job.
+    let ledger = hub
+        .app
+        .store
+        .get(breakglass_hub::store::Key::namespaced(
+            breakglass_hub::store::ObjectKind::Ledger,
+            "breakglass",
+            "few-at-once",
+        ))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(ledger.body["open"].as_object().unwrap().len(), 3);
+    hub.clock.advance(Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn d18_two_hundred_at_once_never_get_one_place_of_the_binding_too_many() {
+    let hub = hub().await;
+    let mut tasks = JoinSet::new();
+    for i in 0..200 {
+        let who = [hub.alice(), hub.bob(), hub.mallory(), hub.dave()][i % 4].clone();
+        tasks.spawn(async move {
+            loop {
+                let answer = who
+                    .post("/debug-sessions", wish("crowded-debug", "west"))
+                    .await;
+                match answer.status.as_u16() {
+                    // Busy: nothing was done.
+                    409 | 503 => {}
+                    status => return status,
+                }
+            }
+        });
+    }
+    let mut made = 0;
+    while let Some(status) = tasks.join_next().await {
+        match status.unwrap() {
+            201 => made += 1,
+            other => assert_eq!(other, 422),
+        }
+    }
+    assert!((1..=5).contains(&made), "{made}");
+    let ask = |who: Actor| async move {
+        who.post("/debug-sessions", wish("crowded-debug", "west"))
+            .await
+    };
+    for who in [hub.alice(), hub.bob()] {
+        if made < 5 {
+            ask(who).await.created();
+            made += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn d22_the_condition_of_a_binding_says_why_it_cannot_be_used() {
+    let hub = hub().await;
+    let ready = |name: &'static str| {
+        let store = hub.app.store.clone();
+        async move {
+            let key = breakglass_hub::store::Key::namespaced(
+                breakglass_hub::store::ObjectKind::DebugSessionClusterBinding,
+                "breakglass",
+                name,
+            );
+            let object = store.get(key).await.unwrap().unwrap();
+            object.body["status"]["conditions"][0].clone()
+        }
+    };
+    assert_eq!(ready("west-only").await["status"], "True");
+    let lost = ready("dangling").await;
+    assert_eq!(
+        (&lost["status"], &lost["reason"]),
+        (&json!("False"), &json!("TemplateNotFound"))
+    );
+    let lacking = ready("wants-more").await;
+    assert_eq!(lacking["reason"], "NotUsable");
+    assert!(
+        lacking["message"]
+            .as_str()
+            .unwrap()
+            .contains("names network-policy"),
+        "{lacking}"
+    );
+    let problem = hub
+        .alice()
+        .post("/debug-sessions", wish("few-debug", "west"))
+        .await
+        .refused(422, "constraint");
+    assert!(
+        problem.message.contains("names network-policy"),
+        "{}",
+        problem.message
+    );
+}
