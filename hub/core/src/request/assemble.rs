@@ -96,7 +96,6 @@ fn spec_of(facts: &Facts<'_>, found: &Found) -> DebugSessionSpec {
         request_reason_config: layers.merged_request_reason(),
         approval_reason_config: layers.merged_approval_reason(),
         resolved_scheduling_constraints: found.placement.constraints.clone(),
-        ..DebugSessionSpec::default()
     }
 }
 

@@ -132,7 +132,10 @@ fn s01_where_a_binding_covers_the_cluster_the_template_is_requested_through_it()
     let of_another = binding("of-another", json!({"templateRef": {"name": "x"}}));
     assert_eq!(Case::new(&[]).taken(), None);
     assert_eq!(Case::new(&[elsewhere, of_another]).taken(), None);
-    assert_eq!(Case::new(&[here.clone()]).taken().as_deref(), Some("here"));
+    assert_eq!(
+        Case::new(std::slice::from_ref(&here)).taken().as_deref(),
+        Some("here")
+    );
     for (state, why) in [
         (json!({"disabled": true}), "is disabled"),
         (json!({"expiresAt": "2027-01-15T07:59:59Z"}), "expired at"),
@@ -242,7 +245,7 @@ fn s01_what_the_caller_may_not_know_is_not_told() {
         "secret",
         json!({"hidden": true, "allowed": {"groups": ["board"]}}),
     );
-    let case = || Case::new(&[hidden.clone()]);
+    let case = || Case::new(std::slice::from_ref(&hidden));
     let refusal = case().resolve().unwrap_err();
     assert!(!refusal.to_string().contains("board"), "{refusal}");
     assert!(!refusal.to_string().contains("secret"), "{refusal}");
@@ -320,11 +323,9 @@ fn a_binding_is_named_with_or_without_its_namespace() {
         .naming("lost")
         .refused(Class::NotFound, "bindingRef.exists", "\"lost\"");
     let elsewhere = binding("elsewhere", json!({"clusters": ["west"]}));
-    Case::new(&[elsewhere.clone()]).naming("elsewhere").refused(
-        Class::Forbidden,
-        "binding.clusters",
-        "does not cover",
-    );
+    Case::new(std::slice::from_ref(&elsewhere))
+        .naming("elsewhere")
+        .refused(Class::Forbidden, "binding.clusters", "does not cover");
     Case::new(&[elsewhere])
         .by(stranger())
         .naming("elsewhere")
@@ -690,7 +691,10 @@ fn s07_still_offered_looks_at_the_binding_of_now() {
         "no longer admits",
     );
     let ends = binding("b", json!({"expiresAt": "2027-01-15T08:00:20Z"}));
-    assert_eq!(offered(Case::new(&[ends.clone()])), StillOffered::Yes);
+    assert_eq!(
+        offered(Case::new(std::slice::from_ref(&ends))),
+        StillOffered::Yes
+    );
     no(
         Case {
             seconds: 20,
