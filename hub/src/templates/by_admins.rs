@@ -186,7 +186,7 @@ async fn judge(app: &App, asked: &Asked<'_>, text: String) -> Result<Good, Write
         let key = document::key(kind, None, &name, &namespace);
         let mut others = Referable::default();
         for object in stored.iter().filter(|object| object.key != key) {
-            others.add(&object.key, &object.body["spec"]);
+            others.add_stored(object);
         }
         let problems = all_problems(Way::Api, &document, |pod| others.pod(pod));
         if !problems.is_empty() {
@@ -194,7 +194,7 @@ async fn judge(app: &App, asked: &Asked<'_>, text: String) -> Result<Good, Write
         }
         let expected = document.manifest.metadata().resource_version.clone();
         let document = document::good("", &document, key);
-        others.add(&document.key, &document.spec);
+        others.add_document(&document);
         if document.key.kind == ObjectKind::DebugSessionTemplate {
             others.check_texts_of(&document.key.name);
         }

@@ -15,8 +15,9 @@ use breakglass_protocol::kinds::debug_session_template::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::plan::Document;
 use super::refusals::TemplateRefusal;
-use crate::store::{Key, ObjectKind};
+use crate::store::{Key, Object, ObjectKind};
 
 /// What `Ready` is to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +47,22 @@ pub(super) struct TextMemo {
 }
 
 impl Referable {
-    /// `labels` are those of its metadata.
-    pub(super) fn add(&mut self, key: &Key, labels: &BTreeMap<String, String>, spec: &Value) {
+    /// Adds an object as it is stored.
+    pub(super) fn add_stored(&mut self, object: &Object) {
+        let labels = object.body.pointer("/metadata/labels").cloned();
+        // What is stored was written from such a map.
+        let labels = labels
+            .and_then(|labels| serde_json::from_value(labels).ok())
+            .unwrap_or_default();
+        self.add(&object.key, &labels, &object.body["spec"]);
+    }
+
+    /// Adds an object as a document says it.
+    pub(super) fn add_document(&mut self, document: &Document) {
+        self.add(&document.key, &document.labels, &document.spec);
+    }
+
+    fn add(&mut self, key: &Key, labels: &BTreeMap<String, String>, spec: &Value) {
         match key.kind {
             ObjectKind::DebugPodTemplate => {
                 // One that cannot be read is as good as none: what refers to it is not ready.
@@ -97,9 +112,10 @@ impl Referable {
 
     /// Renders the texts of one session template only.
     pub(super) fn check_texts_of(&mut self, name: &str) {
-        let Some(Some(spec)) = self.templates.get(name) else {
+        let Some(Some(template)) = self.templates.get(name) else {
             return;
         };
+        let spec = &template.spec;
         let told = texts::of_session_template(name, spec, self.pod_of(spec));
         self.texts.insert(name.to_owned(), told);
     }

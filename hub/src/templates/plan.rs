@@ -87,24 +87,16 @@ fn referable(fates: &BTreeMap<&Key, Fate<'_>>, stored: &BTreeMap<&Key, &Object>)
     let mut others = Referable::default();
     for (key, fate) in fates {
         match fate {
-            Fate::Is(document) => others.add(key, &document.labels, &document.spec),
+            Fate::Is(document) => others.add_document(document),
             Fate::Broken(_) | Fate::Stays => {
                 if let Some(object) = stored.get(*key) {
-                    others.add(key, &labels_of(&object.body), &object.body["spec"]);
+                    others.add_stored(object);
                 }
             }
             Fate::Remove => {}
         }
     }
     others
-}
-
-fn labels_of(body: &Value) -> BTreeMap<String, String> {
-    let labels = body.pointer("/metadata/labels").cloned();
-    // What is stored was written from such a map.
-    labels
-        .and_then(|labels| serde_json::from_value(labels).ok())
-        .unwrap_or_default()
 }
 
 /// What becomes of one object.

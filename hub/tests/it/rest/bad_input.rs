@@ -304,7 +304,7 @@ fn against_the_rules() -> Vec<Wrong> {
         ask(json!({ "nodeSelector": { "disk": "ssd" } }))
             .constraint("nodeSelector", "not supported yet"),
         ask(json!({ "selectedSchedulingOption": "sriov" }))
-            .constraint("selectedSchedulingOption", "not supported yet"),
+            .constraint("selectedSchedulingOption", "there is none to choose"),
         ask(json!({ "selectedAuxiliaryResources": ["egress"] }))
             .constraint("selectedAuxiliaryResources[0]", "this template has none"),
         invite(json!([])).constraint("users", "name at least one person"),
