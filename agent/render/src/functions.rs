@@ -159,7 +159,7 @@ impl<'a> Args<'a> {
     pub(crate) fn map(self, place: usize) -> Result<Option<&'a Map>, Fault> {
         let value = self.any(place)?;
         if let Value::Map(map) = value {
-            return Ok(Some(map));
+            return Ok((!map.is_nil()).then_some(map));
         }
         if matches!(value, Value::Nil) {
             return Ok(None);

@@ -109,6 +109,7 @@ pub struct Map {
     entries: Rc<RefCell<BTreeMap<Rc<str>, Value>>>,
     /// Other spellings, found by name ([`Map::field`]) but never listed, counted or printed.
     aliases: Option<Rc<BTreeMap<Rc<str>, Value>>>,
+    nil: bool,
 }
 
 /// Go's type of a map.
@@ -127,7 +128,23 @@ impl Map {
             kind,
             entries: Rc::new(RefCell::new(entries)),
             aliases: None,
+            nil: false,
         }
+    }
+
+    /// Go's nil `map[string]interface {}`, as `unset` of a missing one gives it: printed as an empty map, `null` in JSON;
+    /// nothing can be set in it.
+    #[must_use]
+    pub fn nil() -> Self {
+        let mut map = Self::new(MapKind::Any, BTreeMap::new());
+        map.nil = true;
+        map
+    }
+
+    /// Whether this is [`Map::nil`].
+    #[must_use]
+    pub fn is_nil(&self) -> bool {
+        self.nil
     }
 
     /// Adds other spellings; a key of the map itself stands above them.

@@ -205,7 +205,9 @@ fn equals(name: &str, left: &Value, right: &Value) -> Result<bool, Fault> {
         (Some(Basic::Str(left)), Some(Basic::Str(right))) => Ok(left == right),
         (None, None) => match (left, right) {
             (Value::Nil, other) | (other, Value::Nil) => Ok(is_nil(other)),
-            (Value::List(_), Value::List(_)) if is_nil(left) || is_nil(right) => {
+            (Value::List(_), Value::List(_)) | (Value::Map(_), Value::Map(_))
+                if is_nil(left) || is_nil(right) =>
+            {
                 Ok(is_nil(left) == is_nil(right))
             }
             (Value::Time(left), Value::Time(right)) => Ok(left == right),
@@ -218,16 +220,16 @@ fn equals(name: &str, left: &Value, right: &Value) -> Result<bool, Fault> {
     }
 }
 
-/// Nil, and Go's nil list.
+/// Nil, and Go's nil list and map.
 fn is_nil(value: &Value) -> bool {
     match value {
         Value::Nil => true,
         Value::List(list) => list.is_nil(),
+        Value::Map(map) => map.is_nil(),
         Value::Bool(_)
         | Value::Int(..)
         | Value::Float(_)
         | Value::Str(_)
-        | Value::Map(_)
         | Value::Time(_)
         | Value::Duration(_)
         | Value::Version(_) => false,

@@ -111,8 +111,7 @@ fn unset(args: Args<'_>, _: &mut Env<'_>) -> Result<Value, Fault> {
             map.remove(args.str(1)?);
             Ok(Value::Map(map.clone()))
         }
-        // A nil map is printed like an empty one.
-        None => Ok(Value::map([].into())),
+        None => Ok(Value::Map(Map::nil())),
     }
 }
 

@@ -119,6 +119,7 @@ fn parse_quantity(args: Args<'_>, _: &mut Env<'_>) -> Result<Value, Fault> {
 
 fn is_bare_unit(text: &str) -> bool {
     let unit = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let unit = unit.strip_prefix('.').unwrap_or(unit);
     !unit.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && Quantity::parse(&format!("0{unit}")).is_ok()
 }

@@ -103,7 +103,7 @@ fn equal_items(
 }
 
 fn equal_entries(left: &Map, right: &Map, meter: &mut Meter, depth: u32) -> Result<bool, Fault> {
-    if left.kind != right.kind || left.len() != right.len() {
+    if left.kind != right.kind || left.is_nil() != right.is_nil() || left.len() != right.len() {
         return Ok(false);
     }
     if left.is_same(right) {

@@ -274,6 +274,9 @@ impl<'m> Printer<'m> {
         self.meter.depth(depth)?;
         self.meter.steps(map.len())?;
         let sharp = self.spec.sharp_v;
+        if sharp && map.is_nil() {
+            return self.write("map[string]interface {}(nil)");
+        }
         self.write(match (sharp, map.kind) {
             (false, _) => "map[",
             (true, MapKind::Any) => "map[string]interface {}{",

@@ -76,8 +76,11 @@ pub(super) fn integer(text: &str, base: u32) -> Result<i64, Unreadable> {
             continue;
         }
         let digit = char.to_digit(base.0).ok_or(Unreadable::NoNumber)?;
-        // Two steps above the bound it is out of range whatever follows.
-        magnitude = (magnitude * u128::from(base.0) + u128::from(digit)).min(1 << 65);
+        magnitude = magnitude * u128::from(base.0) + u128::from(digit);
+        // Beyond 64 bits Go looks no further: what follows may be no digit at all.
+        if magnitude > u128::from(u64::MAX) {
+            return Err(out_of_range(is_negative));
+        }
         any = true;
     }
     if !any || (text.contains('_') && !underscores_fit(text)) {
@@ -85,8 +88,11 @@ pub(super) fn integer(text: &str, base: u32) -> Result<i64, Unreadable> {
     }
     let value = i128::try_from(magnitude).unwrap_or(i128::MAX);
     let value = if is_negative { -value } else { value };
-    i64::try_from(value)
-        .map_err(|_| Unreadable::OutOfRange(if is_negative { i64::MIN } else { i64::MAX }))
+    i64::try_from(value).map_err(|_| out_of_range(is_negative))
+}
+
+fn out_of_range(is_negative: bool) -> Unreadable {
+    Unreadable::OutOfRange(if is_negative { i64::MIN } else { i64::MAX })
 }
 
 struct Base(u32, Underscores);

@@ -22,6 +22,7 @@ fn copied(value: &Value, meter: &mut Meter, depth: u32) -> Result<Value, Fault> 
     let deeper = depth.saturating_add(1);
     match value {
         Value::List(list) if list.is_nil() => Ok(value.clone()),
+        Value::Map(map) if map.is_nil() => Ok(value.clone()),
         Value::List(list) => {
             charge(list.items().len(), meter)?;
             let items: Result<Vec<_>, _> = list

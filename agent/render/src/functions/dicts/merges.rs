@@ -69,8 +69,7 @@ fn merged(args: Args<'_>, winner: Winner, meter: &mut Meter) -> Result<Value, Un
         let existing = existing.get_or_insert_with(|| Map::new(MapKind::Any, [].into()));
         merge_into(existing, incoming, winner, meter, 0)?;
     }
-    // A nil map is printed like an empty one.
-    Ok(existing.map_or_else(|| Value::map([].into()), Value::Map))
+    Ok(Value::Map(existing.unwrap_or_else(Map::nil)))
 }
 
 fn merge_into(

@@ -53,6 +53,7 @@ impl Writer<'_> {
         match value {
             Value::Nil => self.raw("null"),
             Value::List(list) if list.is_nil() => self.raw("null"),
+            Value::Map(map) if map.is_nil() => self.raw("null"),
             Value::Bool(true) => self.raw("true"),
             Value::Bool(false) => self.raw("false"),
             Value::Int(number, _) | Value::Duration(number) => self.raw(&number.to_string()),
@@ -68,7 +69,6 @@ impl Writer<'_> {
                 self.text(&text)
             }
             Value::Version(version) => self.text(&version_text(version)),
-            Value::List(list) if list.is_nil() => self.raw("null"),
             Value::List(list) => self.parts(b"[]", list.items().iter(), depth, |writer, item| {
                 writer.value(item, depth.saturating_add(1))
             }),

@@ -56,6 +56,7 @@ impl Emitter<'_> {
         match value {
             Value::Nil => self.plain("null"),
             Value::List(list) if list.is_nil() => self.plain("null"),
+            Value::Map(map) if map.is_nil() => self.plain("null"),
             Value::Bool(true) => self.plain("true"),
             Value::Bool(false) => self.plain("false"),
             Value::Int(number, _) | Value::Duration(number) => self.plain(&number.to_string()),
@@ -69,7 +70,6 @@ impl Emitter<'_> {
             Value::Version(version) => {
                 self.text(&through_json(&version_text(version))?, Role::Other)
             }
-            Value::List(list) if list.is_nil() => self.plain("null"),
             Value::List(list) => self.list(list, place, depth),
             Value::Map(map) => self.map(map, depth),
         }

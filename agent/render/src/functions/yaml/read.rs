@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 
 use super::resolve::{Plain, resolve};
 use crate::error::Fault;
@@ -33,9 +33,36 @@ fn wrong(message: impl Into<String>) -> NotYaml {
     NotYaml::Syntax(message.into())
 }
 
+fn syntax(error: &ScanError) -> NotYaml {
+    let text = error.to_string();
+    let message = text
+        .split_once(" at ")
+        .map_or(text.as_str(), |(message, _)| message);
+    wrong(format!("yaml: line {}: {message}", error.marker().line()))
+}
+
 /// The first document; nil if there is none.
 pub(super) fn read(text: &str, meter: &mut Meter) -> Result<Value, NotYaml> {
     check_start(text)?;
+    let mut stray = None;
+    let value = match read_document(text, &mut stray, meter) {
+        // A bracket too many does not keep a document that is in brackets itself from ending.
+        Err(NotYaml::Syntax(_)) if stray.is_some() && is_in_brackets(text) => {
+            let document: String = text.chars().take(stray.unwrap_or_default()).collect();
+            read_document(&document, &mut None, meter)?
+        }
+        read => read?,
+    };
+    check_json(&value)?;
+    Ok(value)
+}
+
+/// `stray`: where a bracket stands that closes nothing, in characters.
+fn read_document(
+    text: &str,
+    stray: &mut Option<usize>,
+    meter: &mut Meter,
+) -> Result<Value, NotYaml> {
     let options = granit_parser::options! {
         bom_inside_document_as_content: true,
         block_scalar_eof_without_line_feed: true,
@@ -46,6 +73,7 @@ pub(super) fn read(text: &str, meter: &mut Meter) -> Result<Value, NotYaml> {
         meter,
         anchors: HashMap::new(),
         nodes: 0,
+        stray,
     };
     loop {
         match reader.event()? {
@@ -60,7 +88,15 @@ pub(super) fn read(text: &str, meter: &mut Meter) -> Result<Value, NotYaml> {
     let node = reader.node(event, 1)?;
     // What follows is of no interest, unless it keeps the document from ending.
     reader.event()?;
-    in_json(node.value)
+    Ok(node.value)
+}
+
+/// Whether the first document is a list or map in brackets.
+fn is_in_brackets(text: &str) -> bool {
+    text.lines()
+        .map(|line| line.strip_prefix("---").unwrap_or(line).trim_start())
+        .find(|line| !line.is_empty() && !line.starts_with('#'))
+        .is_some_and(|line| line.starts_with(['{', '[']))
 }
 
 /// What YAML 1.1 does not let a stream start with and the parser, which reads YAML 1.2, passes over.
@@ -85,6 +121,7 @@ struct Reader<'a, 'm> {
     meter: &'m mut Meter,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    stray: &'m mut Option<usize>,
 }
 
 /// A node, and how many nodes it has.
@@ -103,14 +140,10 @@ impl<'a> Reader<'a, '_> {
             None => Ok(None),
             Some(Ok((event, _))) => Ok(Some(event)),
             Some(Err(error)) => {
-                let text = error.to_string();
-                let message = text
-                    .split_once(" at ")
-                    .map_or(text.as_str(), |(message, _)| message);
-                Err(wrong(format!(
-                    "yaml: line {}: {message}",
-                    error.marker().line()
-                )))
+                if *error.kind() == ErrorKind::MisplacedFlowCollectionEnd {
+                    *self.stray = Some(error.marker().index());
+                }
+                Err(syntax(&error))
             }
         }
     }
@@ -175,7 +208,7 @@ impl<'a> Reader<'a, '_> {
             let item = self.node(event, depth.saturating_add(1))?;
             self.meter.bytes(size_of::<Value>())?;
             size = size.saturating_add(item.size);
-            items.push(in_json(item.value)?);
+            items.push(item.value);
         }
         Ok(Node {
             value: Value::list(items),
@@ -208,7 +241,7 @@ impl<'a> Reader<'a, '_> {
                     wrong("unsupported map key: neither null nor numbers beyond 64 bits can be one")
                 }
             })?;
-            entries.insert(name, in_json(value.value)?);
+            entries.insert(name, value.value);
         }
         Ok(Node {
             value: Value::map(entries),
@@ -295,19 +328,32 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, Not
     })
 }
 
-/// What the library passes through JSON on its way; keys are texts there, so any number may be one.
-fn in_json(value: Value) -> Result<Value, NotYaml> {
-    if let Value::Float(number) = value
-        && !number.is_finite()
-    {
-        let name = match number {
-            f64::INFINITY => "+Inf",
-            f64::NEG_INFINITY => "-Inf",
-            _ => "NaN",
-        };
-        return Err(wrong(format!("json: unsupported value: {name}")));
+/// What the library passes through JSON on its way. Keys are texts there, so any number may be one; and what a later
+/// equal key replaced is not there any more.
+fn check_json(value: &Value) -> Result<(), NotYaml> {
+    match value {
+        Value::Float(number) if !number.is_finite() => {
+            let name = match *number {
+                f64::INFINITY => "+Inf",
+                f64::NEG_INFINITY => "-Inf",
+                _ => "NaN",
+            };
+            Err(wrong(format!("json: unsupported value: {name}")))
+        }
+        Value::List(list) => list.items().iter().try_for_each(check_json),
+        Value::Map(map) => map
+            .entries()
+            .iter()
+            .try_for_each(|(_, value)| check_json(value)),
+        Value::Nil
+        | Value::Bool(_)
+        | Value::Int(..)
+        | Value::Float(_)
+        | Value::Str(_)
+        | Value::Time(_)
+        | Value::Duration(_)
+        | Value::Version(_) => Ok(()),
     }
-    Ok(value)
 }
 
 /// Tag, value and key.
