@@ -3,7 +3,7 @@
 //!
 //! What the agent's role must permit (the chart's RBAC):
 //! * in its own namespace: `secrets` get, list, create, patch, delete; `configmaps` get, list, watch; `services` get;
-//! * everywhere: `pods`, `replicasets`, `daemonsets`, `deployments` get, list, watch; `namespaces` get; `services`,
+//! * everywhere: `pods`, `replicasets`, `daemonsets`, `deployments` get, list, watch; `nodes` list, watch; `namespaces` get; `services`,
 //!   `events` list;
 //! * in the namespaces of sessions: `daemonsets`, `deployments` create, patch, delete; `replicasets` delete; `pods` patch,
 //!   delete; of each kind in the ceiling's `extraKinds` create, get, delete; what its `grantableRules` list.

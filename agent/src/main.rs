@@ -355,7 +355,15 @@ fn link_config(identity: &Identity) -> LinkConfig {
         cluster: ClusterName::new(identity.cluster.as_str()),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: uuid::Uuid::new_v4().to_string(),
-        features: vec![feature::WORKLOAD.to_owned(), feature::TEMPLATES.to_owned()],
+        features: [
+            feature::WORKLOAD,
+            feature::TEMPLATES,
+            feature::SCHEDULING,
+            feature::QUOTA,
+            feature::DISRUPTION_BUDGET,
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     }
 }
 

@@ -47,6 +47,9 @@ pub struct Held {
     /// `metadata.generation` of the workload after our last write; another one means that somebody edited it.
     #[serde(default)]
     pub workload_generation: Option<i64>,
+    /// Nodes that the workload's affinity keeps free by name, as it was last written (D4).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub nodes_left_out: BTreeSet<String>,
     /// Documents that the cluster refused and whose failure policy lets the session go on (by index), with why.
     #[serde(default)]
     pub left_out: BTreeMap<usize, String>,
@@ -103,6 +106,7 @@ impl Held {
             replica_sets: Vec::new(),
             pods: BTreeMap::new(),
             workload_generation: None,
+            nodes_left_out: BTreeSet::new(),
             left_out: BTreeMap::new(),
             resources: BTreeMap::new(),
             searched: BTreeSet::new(),

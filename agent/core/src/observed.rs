@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{PodSpec, PodStatus};
 
+use crate::nodes::NodesSeen;
+
 mod from_kube;
 
 /// Everything seen of one grant.
@@ -17,6 +19,8 @@ pub struct Observed {
     pub replica_sets: Vec<OwnerFacts>,
     /// Pods with the session's label in the grant's namespace, from the watch. Labels find, they do not prove.
     pub pods: Vec<PodFacts>,
+    /// The cluster's nodes, from the watch.
+    pub nodes: NodesSeen,
     /// The cluster's own words on why something is not made: text of the newest `FailedCreate` event of the DaemonSet
     /// or ReplicaSet (quota), and of the newest `FailedScheduling`/image events if the program has them.
     pub trouble: Vec<String>,

@@ -15,6 +15,7 @@ use crate::observed::Observed;
 mod deploy;
 mod end;
 pub mod outcome;
+mod placement;
 
 /// One thing for the program to do.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,14 +1,16 @@
 //! Which pods are the session's (S3), and why pods are not ready, in plain words.
 
 use breakglass_protocol::wire::report::{ContainerStatus, ObservedPod};
-use k8s_openapi::api::core::v1::{ContainerStatus as KubeContainerStatus, PodSpec};
+use k8s_openapi::api::core::v1::ContainerStatus as KubeContainerStatus;
 
 use crate::held::Held;
-use crate::observed::{Observed, Origin, OwnerFacts, PodFacts};
+use crate::observed::{Observed, OwnerFacts, PodFacts};
 
+mod judge;
 mod message;
 mod template;
 
+pub use judge::PodJudge;
 pub use message::explain;
 pub(crate) use message::shortened;
 
@@ -40,44 +42,23 @@ pub enum PodRefusal {
     OtherOwner,
     #[error("its owner adopted it instead of making it")]
     Adopted,
+    #[error("its node {0} is not known yet")]
+    NodeUnknown(String),
+    #[error("node {node} {why}")]
+    NodeDenied { node: String, why: String },
+    #[error("the session may have {0} pods, and that many older ones are there")]
+    OverQuota(u32),
     #[error("its {0} differs from what was applied")]
     Differs(String),
 }
 
-/// S3 for one pod. `owners` are the ReplicaSets seen in the namespace.
+/// S3 for one pod among what is seen. For many pods of one grant take a [`PodJudge`].
 #[must_use]
-pub fn judge_pod(held: &Held, pod: &PodFacts, owners: &[OwnerFacts]) -> PodVerdict {
-    match applied_spec(held) {
-        Some(applied) => judge_against(held, &applied, pod, owners),
+pub fn judge_pod(held: &Held, pod: &PodFacts, observed: &Observed) -> PodVerdict {
+    match PodJudge::of(held, observed) {
+        Some(judge) => judge.verdict(pod),
         None => PodVerdict::NotAllowed(PodRefusal::NoWorkload),
     }
-}
-
-/// The rules in order; the first that refuses is told.
-fn judge_against(
-    held: &Held,
-    applied: &PodSpec,
-    pod: &PodFacts,
-    owners: &[OwnerFacts],
-) -> PodVerdict {
-    let refusal = if held.has_ended() {
-        Some(PodRefusal::Ended)
-    } else if held.workload_record().is_none() {
-        Some(PodRefusal::NoWorkload)
-    } else if pod.namespace != held.grant.target_namespace {
-        Some(PodRefusal::OtherNamespace(pod.namespace.clone()))
-    } else if pod.uid.is_empty() {
-        Some(PodRefusal::NoUid)
-    } else if pod.deleting.is_some() {
-        Some(PodRefusal::Deleting)
-    } else if !is_owned_now(held, pod, owners) {
-        Some(PodRefusal::OtherOwner)
-    } else if pod.origin != Origin::MadeByOwner {
-        Some(PodRefusal::Adopted)
-    } else {
-        template::difference(applied, &pod.spec).map(PodRefusal::Differs)
-    };
-    refusal.map_or(PodVerdict::Allowed, PodVerdict::NotAllowed)
 }
 
 /// The pods that the webhook may open, as told to the hub. Empty once the grant has ended.
@@ -86,23 +67,16 @@ pub fn allowed_pods(held: &Held, observed: &Observed) -> Vec<ObservedPod> {
     if held.has_ended() {
         return Vec::new();
     }
-    let Some(applied) = applied_spec(held) else {
+    let Some(judge) = PodJudge::of(held, observed) else {
         return Vec::new();
     };
     observed
         .pods
         .iter()
-        .filter(|pod| {
-            judge_against(held, &applied, pod, &observed.replica_sets) == PodVerdict::Allowed
-        })
+        .filter(|pod| judge.verdict(pod) == PodVerdict::Allowed)
         .take(MAX_PODS)
         .map(observed_pod)
         .collect()
-}
-
-fn applied_spec(held: &Held) -> Option<PodSpec> {
-    let spec = held.rendered.as_ref()?.pod_spec()?;
-    serde_json::from_value(spec.clone()).ok()
 }
 
 /// Whether a ReplicaSet is owned, by UID, by the Deployment that was made for the session.

@@ -15,12 +15,15 @@ use breakglass_render::grant::{RenderError, RenderedGrant, render_grant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+mod budget;
 mod document;
 mod object;
 mod overrides;
 mod pod;
+pub(crate) mod scheduling;
 mod seed;
 
+pub use budget::DISRUPTION_BUDGET;
 pub use document::{Beside, Document};
 pub use seed::Seed;
 
@@ -61,6 +64,8 @@ pub enum WorkloadError {
         "podOverrides.containers names \"{name}\", which the pod template lacks; it has: {known}"
     )]
     NoSuchContainer { name: String, known: String },
+    #[error("the debug pods cannot be placed: {0}")]
+    Scheduling(String),
     #[error("{place} sets \"{key}\", which is the agent's own; take it out")]
     ReservedKey { place: &'static str, key: String },
     #[error("{document}: {why}")]
@@ -141,7 +146,7 @@ pub fn render(grant: &Grant, seed: &Seed) -> Result<Rendered, WorkloadError> {
 /// What in the grant cannot be deployed, by document or field. An auxiliary resource that gave no object, or one that
 /// cannot be made, is only an error if its failure policy says so.
 pub fn assemble(grant: &Grant, texts: RenderedGrant) -> Result<Rendered, WorkloadError> {
-    let mut documents = Vec::new();
+    let mut documents: Vec<Document> = budget::render(grant)?.into_iter().collect();
     for (place, manifest) in texts.resources.into_iter().enumerate() {
         let document = Document::of_pod_template(place + 1, manifest);
         documents.push(object::finish_document(grant, document)?);

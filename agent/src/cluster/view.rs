@@ -9,6 +9,8 @@ use breakglass_agent_core::observed::{
 };
 use breakglass_agent_core::workload::WORKLOAD;
 
+mod nodes;
+
 use super::watch::{Change, KillSwitch, Watched};
 
 /// The watched world.
@@ -18,6 +20,7 @@ pub struct View {
     replica_sets: Known<OwnerFacts>,
     daemon_sets: Known<WorkloadFacts>,
     deployments: Known<WorkloadFacts>,
+    nodes: nodes::Nodes,
     kill_switch: Known<KillSwitch>,
 }
 
@@ -124,6 +127,7 @@ impl View {
             Watched::ReplicaSets(change) => self.replica_sets.take(change),
             Watched::DaemonSets(change) => self.daemon_sets.take(change),
             Watched::Deployments(change) => self.deployments.take(change),
+            Watched::Nodes(change) => self.nodes.take(change),
             Watched::KillSwitch(change) => match self.kill_switch.take(change) {
                 Touched::None => Touched::None,
                 Touched::Session(_) | Touched::All => Touched::All,
@@ -188,6 +192,7 @@ impl View {
                 .filter(|pod| pod.namespace == namespace)
                 .cloned()
                 .collect(),
+            nodes: self.nodes.seen(),
             trouble: reads.trouble.clone(),
         }
     }

@@ -1,4 +1,4 @@
-//! Watches on what carries our session label, and on the agent's own ConfigMap. Each is one task that lists, then follows,
+//! Watches on what carries our session label, on nodes, and on the agent's own ConfigMap. Each is one task that lists, then follows,
 //! and starts anew when the API server no longer has the past; it ends with the loop that listens.
 //!
 //! Written here rather than taken from a library because bookmarks must be seen: a watch that says nothing for a minute
@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
+use breakglass_agent_core::nodes::NodeFacts;
 use breakglass_agent_core::observed::{OwnerFacts, PodFacts, WorkloadFacts};
 use breakglass_agent_core::plan::outcome::ApiFailure;
 use breakglass_protocol::labels;
 use futures_util::{Stream, StreamExt};
 use http::Method;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::Resource;
 use kube::core::{ObjectList, WatchEvent};
 use serde::de::DeserializeOwned;
@@ -28,7 +29,9 @@ use crate::telemetry::{Metrics, WatchLabels};
 /// read later.
 pub const WATCHED: usize = 256;
 /// Objects read at once in a list: about 5 MiB of pods.
-const PAGE: &str = "500";
+const PAGE: usize = 500;
+/// Nodes come with the images that they hold, up to 30 KiB each: about 3 MiB.
+const NODE_PAGE: usize = 100;
 /// The pod watch is opened anew this often: the API server sends a bookmark 2 s before its end, and otherwise only once
 /// a minute, which would be too late for the 60 s of S3. Three may fail before that.
 const POD_WATCH: Duration = Duration::from_secs(18);
@@ -56,6 +59,7 @@ pub enum Watched {
     ReplicaSets(Change<OwnerFacts>),
     DaemonSets(Change<WorkloadFacts>),
     Deployments(Change<WorkloadFacts>),
+    Nodes(Change<NodeFacts>),
     KillSwitch(Change<KillSwitch>),
 }
 
@@ -102,8 +106,10 @@ impl KillSwitch {
 struct Scope {
     kind: &'static str,
     target: Target,
-    /// `labelSelector` or `fieldSelector`, encoded.
+    /// `labelSelector` or `fieldSelector`, encoded; empty for all.
     selector: String,
+    /// Objects read at once.
+    page: usize,
     lifetime: Duration,
 }
 
@@ -127,6 +133,7 @@ pub fn start(
             kind,
             target: Target::new(api_version, kind, None, ""),
             selector: form(&[("labelSelector", labels::SESSION)]),
+            page: PAGE,
             lifetime,
         })
     };
@@ -143,10 +150,20 @@ pub fn start(
         |deployment: Deployment| WorkloadFacts::of_deployment(&deployment),
         Watched::Deployments,
     ));
+    // Whole, not by metadata: how many pods a DaemonSet makes hangs on their taints.
+    let nodes = watcher(Scope {
+        kind: "Node",
+        target: Target::new("v1", "Node", None, ""),
+        selector: String::new(),
+        page: NODE_PAGE,
+        lifetime: OTHER_WATCH,
+    });
+    tokio::spawn(nodes.run(NodeFacts::of, Watched::Nodes));
     let kill_switch = watcher(Scope {
         kind: "ConfigMap",
         target: Target::new("v1", "ConfigMap", Some(namespace), ""),
         selector: form(&[("fieldSelector", &format!("metadata.name={config_map}"))]),
+        page: PAGE,
         lifetime: OTHER_WATCH,
     });
     tokio::spawn(kill_switch.run(KillSwitch::of, Watched::KillSwitch));
@@ -256,11 +273,10 @@ impl Watcher {
         K: Clone + DeserializeOwned,
     {
         let target = &self.scope.target;
-        let mut uri = format!(
-            "{}?{}&limit={PAGE}",
-            target.collection()?,
-            self.scope.selector
-        );
+        let mut uri = format!("{}?limit={}", target.collection()?, self.scope.page);
+        if !self.scope.selector.is_empty() {
+            uri = format!("{uri}&{}", self.scope.selector);
+        }
         if !next.is_empty() {
             uri = format!("{uri}&{}", form(&[("continue", next)]));
         }
@@ -327,13 +343,15 @@ impl Watcher {
         K: Clone + DeserializeOwned + 'static,
     {
         let target = &self.scope.target;
-        let uri = format!(
-            "{}?{}&{}&watch=true&allowWatchBookmarks=true&timeoutSeconds={}",
+        let mut uri = format!(
+            "{}?{}&watch=true&allowWatchBookmarks=true&timeoutSeconds={}",
             target.collection()?,
-            self.scope.selector,
             form(&[("resourceVersion", version)]),
             self.scope.lifetime.as_secs(),
         );
+        if !self.scope.selector.is_empty() {
+            uri = format!("{uri}&{}", self.scope.selector);
+        }
         let request = bodyless(Method::GET, uri)?;
         let opening = self.cluster.client().request_events::<K>(request);
         match tokio::time::timeout(super::CALL_TIMEOUT, opening).await {

@@ -3,6 +3,7 @@
 use super::check::Checks;
 use super::debug_session_template::WorkloadType;
 use crate::quantity::Quantity;
+use k8s_openapi::api::core::v1::PodSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,40 @@ pub struct SessionDisruptionBudget {
     #[schemars(range(min = 0))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<i32>,
+}
+
+/// Which of the two amounts of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// What it is scheduled with: its limit too, which Kubernetes takes where no request is given.
+    Request,
+    Limit,
+}
+
+/// What every container has to say where `enforceResourceRequests` or `enforceResourceLimits` holds.
+const ENFORCED: [&str; 2] = ["cpu", "memory"];
+
+/// Containers that do not say how much CPU or memory they use: names, each with the resource.
+#[must_use]
+pub fn missing_amounts(pod: &PodSpec, amount: Amount) -> Vec<(String, &'static str)> {
+    let init = pod.init_containers.iter().flatten();
+    let missing = init.chain(&pod.containers).flat_map(|container| {
+        let resources = container.resources.clone().unwrap_or_default();
+        let (requests, limits) = (
+            resources.requests.unwrap_or_default(),
+            resources.limits.unwrap_or_default(),
+        );
+        ENFORCED
+            .into_iter()
+            .filter(move |resource| match amount {
+                Amount::Request => {
+                    !requests.contains_key(*resource) && !limits.contains_key(*resource)
+                }
+                Amount::Limit => !limits.contains_key(*resource),
+            })
+            .map(|resource| (container.name.clone(), resource))
+    });
+    missing.collect()
 }
 
 impl SessionQuota {

@@ -8,6 +8,7 @@ use crate::ceiling::{Ceiling, judge_grant, leave_out_unlisted};
 use crate::clock::Now;
 use crate::held::Held;
 use crate::pods::shortened;
+use crate::quota;
 use crate::workload::{self, Rendered, Seed};
 
 /// Takes a later frame into a grant that is held. What was approved never changes (S7, D4): work, namespace, labels and
@@ -79,11 +80,17 @@ pub(super) fn render_within(
     }
     let mut rendered = workload::render(grant, seed).map_err(|e| e.to_string())?;
     leave_out_unlisted(ceiling, &mut rendered);
-    judge_grant(ceiling, grant, &rendered, now.wall).map_err(|refusals| {
-        let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-        all.join("; ")
-    })?;
+    let unbounded = quota::judge_containers(grant, &rendered);
+    if !unbounded.is_empty() {
+        return Err(in_words(&unbounded));
+    }
+    judge_grant(ceiling, grant, &rendered, now.wall).map_err(|refusals| in_words(&refusals))?;
     Ok(rendered)
+}
+
+fn in_words(refusals: &[impl ToString]) -> String {
+    let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    all.join("; ")
 }
 
 /// D17: an ignored restriction would fail open.

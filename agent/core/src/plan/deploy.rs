@@ -1,13 +1,15 @@
 //! The steps of a grant that runs: journal → namespace → documents in order → keep it so.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
-use super::{PodRef, Step, journal};
+use super::{PodRef, Step, journal, placement};
 use crate::clock::Now;
 use crate::deadline::millis_between;
 use crate::held::Held;
 use crate::observed::{NamespaceFacts, NamespaceSeen, Observed, PodFacts, WorkloadSeen};
 use crate::pods;
+use crate::quota;
 use crate::workload::{Rendered, WORKLOAD};
 
 pub(super) fn plan_deploy(held: &Held, observed: &Observed, now: Now) -> Vec<Step> {
@@ -17,7 +19,9 @@ pub(super) fn plan_deploy(held: &Held, observed: &Observed, now: Now) -> Vec<Ste
         return steps;
     };
     let caps = cap_pods(held, observed, now);
+    steps.extend(placement::remove_pods(held, observed));
     match held.next_document() {
+        Some(_) if placement::waits_for_nodes(held, observed) => steps.extend(caps),
         Some((place, document)) => {
             // Before an object that may be refused for a while.
             steps.extend(caps);
@@ -25,7 +29,10 @@ pub(super) fn plan_deploy(held: &Held, observed: &Observed, now: Now) -> Vec<Ste
                 document: place,
                 manifest: document.manifest.clone(),
             };
-            steps.push(if document.source == WORKLOAD {
+            steps.push(if let Some(over) = over_quota(held, observed) {
+                over
+            } else if document.source == WORKLOAD {
+                let create = || create_workload(held, observed, place, &document.manifest);
                 beside_services(held, observed, rendered, create)
             } else {
                 in_namespace(held, observed, create)
@@ -38,6 +45,22 @@ pub(super) fn plan_deploy(held: &Held, observed: &Observed, now: Now) -> Vec<Ste
         }
     }
     steps
+}
+
+/// D9: nothing is made of a session that would be more than it may.
+fn over_quota(held: &Held, observed: &Observed) -> Option<Step> {
+    let refusals = quota::judge_totals(held, observed);
+    let words: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    (!words.is_empty()).then(|| Step::Fail {
+        message: words.join("; "),
+    })
+}
+
+fn create_workload(held: &Held, observed: &Observed, document: usize, manifest: &Value) -> Step {
+    match placement::first_manifest(held, observed, manifest) {
+        Ok(manifest) => Step::CreateFirst { document, manifest },
+        Err(message) => Step::Fail { message },
+    }
 }
 
 /// The step, if the live namespace permits it (S17), else what must come before.
@@ -117,9 +140,12 @@ fn keep_workload(held: &Held, observed: &Observed, rendered: &Rendered) -> Optio
             let was_edited = held
                 .workload_generation
                 .is_some_and(|ours| facts.generation > ours);
-            let (_, manifest) = rendered.workload().filter(|_| was_edited)?;
+            let (_, rendered_once) = rendered.workload()?;
+            let edited = || placement::same_manifest(held, rendered_once).filter(|_| was_edited);
+            let manifest =
+                placement::changed_manifest(held, observed, rendered_once).or_else(edited)?;
             Some(beside_services(held, observed, rendered, || Step::Apply {
-                manifest: manifest.clone(),
+                manifest,
                 uid: record.uid.clone(),
             }))
         }

@@ -5,26 +5,30 @@ use std::collections::BTreeMap;
 use breakglass_protocol::wire::grant::{EndReason, WorkloadKind};
 use breakglass_protocol::wire::report::Phase;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::outcome::{ApiFailure, Outcome, Retry, handle_outcome};
 use super::*;
 use crate::holdings::Holdings;
+use crate::nodes::NodesSeen;
 use crate::observed::{
     NamespaceFacts, NamespaceSeen, OwnerFacts, PodFacts, ServiceFacts, WorkloadFacts, WorkloadSeen,
 };
+use crate::quota;
 use crate::report::report;
 use crate::sample::{self, at};
 
 mod beside;
+mod placement;
 
 /// (kind, name) → object.
 #[derive(Clone, Debug, Default)]
 struct Cluster {
     objects: BTreeMap<(String, String), Value>,
     next_uid: u32,
+    nodes: NodesSeen,
     namespace: Option<NamespaceSeen>,
     /// The next calls fail so.
     failures: Vec<(u16, &'static str, &'static str)>,
@@ -72,15 +76,28 @@ impl Cluster {
                 "DaemonSet" | "ReplicaSet" => "Pod",
                 _ => continue,
             };
-            let child_name = format!("{name}-x");
-            if self
-                .objects
-                .contains_key(&(child.to_owned(), child_name.clone()))
-            {
+            if let ("DaemonSet", NodesSeen::Known(nodes)) = (kind.as_str(), self.nodes.clone()) {
+                let pod: PodSpec =
+                    serde_json::from_value(owner["spec"]["template"]["spec"].clone()).unwrap();
+                for node in nodes.values().filter(|node| quota::takes(&pod, node)) {
+                    self.child(&owner, child, &format!("{name}-{}", node.name));
+                    let key = ("Pod".to_owned(), format!("{name}-{}", node.name));
+                    self.objects.get_mut(&key).unwrap()["spec"]["nodeName"] = json!(node.name);
+                }
                 continue;
             }
+            self.child(&owner, child, &format!("{name}-x"));
+        }
+    }
+
+    fn child(&mut self, owner: &Value, child: &str, child_name: &str) {
+        let (kind, name) = key(owner);
+        if !self
+            .objects
+            .contains_key(&(child.to_owned(), child_name.to_owned()))
+        {
             let spec = &owner["spec"]["template"];
-            let uid = uid_of(&owner);
+            let uid = uid_of(owner);
             let mut object = json!({
                 "kind": child,
                 "metadata": {
@@ -183,6 +200,7 @@ impl Cluster {
                 .map(|pod| PodFacts::of(serde_json::from_value::<Pod>(pod).unwrap()))
                 .collect(),
             trouble: Vec::new(),
+            nodes: self.nodes.clone(),
         }
     }
 

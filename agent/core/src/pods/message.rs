@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{PodRefusal, PodVerdict, condition, is_owned_now, is_ready, judge_pod, statuses};
+use super::{PodJudge, PodRefusal, PodVerdict, condition, is_owned_now, is_ready, statuses};
 use crate::held::Held;
+use crate::nodes::{Constraints, NodesSeen};
 use crate::observed::{NamespaceSeen, Observed, PodFacts, WorkloadSeen};
 
 /// Longest quotation of the cluster's own words: a line or two on a screen.
@@ -67,9 +68,15 @@ fn before_the_workload(held: &Held, observed: &Observed) -> String {
         return format!("Deploying is tried again: {}", refused.message);
     }
     match observed.namespace {
-        NamespaceSeen::Unread | NamespaceSeen::Active(_) => {
-            "The debug pods are being deployed.".to_owned()
-        }
+        NamespaceSeen::Unread | NamespaceSeen::Active(_) => match observed.nodes {
+            NodesSeen::Unknown if Constraints::of(&held.grant).choose_nodes() => {
+                "Waiting for the cluster to show its nodes (the agent's role needs list and watch of nodes)."
+                    .to_owned()
+            }
+            NodesSeen::Unknown | NodesSeen::Known(_) => {
+                "The debug pods are being deployed.".to_owned()
+            }
+        },
         NamespaceSeen::Missing | NamespaceSeen::Terminating => format!(
             "Namespace {} is not there in the cluster.",
             held.grant.target_namespace
@@ -79,9 +86,12 @@ fn before_the_workload(held: &Held, observed: &Observed) -> String {
 
 /// Distinct causes, the most common first.
 fn causes(held: &Held, observed: &Observed, ours: &[&PodFacts]) -> Vec<String> {
+    let Some(judge) = PodJudge::of(held, observed) else {
+        return Vec::new();
+    };
     let mut counted: BTreeMap<String, (usize, &str)> = BTreeMap::new();
     for pod in ours {
-        if let Some(cause) = pod_cause(held, observed, pod) {
+        if let Some(cause) = pod_cause(&judge, pod) {
             let entry = counted.entry(cause).or_insert((0, pod.name.as_str()));
             entry.0 += 1;
         }
@@ -123,10 +133,13 @@ fn not_made(failure: &str) -> String {
     format!("{what} ({})", shortened(failure))
 }
 
-fn pod_cause(held: &Held, observed: &Observed, pod: &PodFacts) -> Option<String> {
-    if let PodVerdict::NotAllowed(refusal) = judge_pod(held, pod, &observed.replica_sets) {
+fn pod_cause(judge: &PodJudge<'_>, pod: &PodFacts) -> Option<String> {
+    if let PodVerdict::NotAllowed(refusal) = judge.verdict(pod) {
         return match refusal {
-            PodRefusal::Adopted | PodRefusal::Differs(_) => {
+            PodRefusal::NodeDenied { .. } | PodRefusal::OverQuota(_) => {
+                Some(format!("it is removed, because {refusal}"))
+            }
+            PodRefusal::Adopted | PodRefusal::NodeUnknown(_) | PodRefusal::Differs(_) => {
                 Some(format!("it is not opened, because {refusal}"))
             }
             PodRefusal::Ended

@@ -101,10 +101,17 @@ fn set() -> OwnerFacts {
     }
 }
 
+fn among(replica_sets: Vec<OwnerFacts>) -> Observed {
+    Observed {
+        replica_sets,
+        ..Observed::default()
+    }
+}
+
 fn verdict(held: &Held, change: impl FnOnce(&mut Value)) -> PodVerdict {
     let mut pod = pod_json(held);
     change(&mut pod);
-    judge_pod(held, &facts(pod), &[set()])
+    judge_pod(held, &facts(pod), &among(vec![set()]))
 }
 
 fn refused(held: &Held, change: impl FnOnce(&mut Value)) -> PodRefusal {
@@ -156,7 +163,10 @@ fn s03_foreign_pod_with_session_label_is_not_allowed() {
 fn s03_replica_set_must_belong_to_the_recorded_deployment() {
     let held = held(WorkloadKind::Deployment, |_| {});
     let pod = facts(pod_json(&held));
-    assert_eq!(judge_pod(&held, &pod, &[set()]), PodVerdict::Allowed);
+    assert_eq!(
+        judge_pod(&held, &pod, &among(vec![set()])),
+        PodVerdict::Allowed
+    );
     type Change = fn(&mut OwnerFacts);
     let changes: [Change; 4] = [
         |set| set.controller = None,
@@ -167,11 +177,11 @@ fn s03_replica_set_must_belong_to_the_recorded_deployment() {
     for change in changes {
         let mut set = set();
         change(&mut set);
-        let verdict = judge_pod(&held, &pod, &[set]);
+        let verdict = judge_pod(&held, &pod, &among(vec![set]));
         assert_eq!(verdict, PodVerdict::NotAllowed(PodRefusal::OtherOwner));
     }
     assert_eq!(
-        judge_pod(&held, &pod, &[]),
+        judge_pod(&held, &pod, &among(Vec::new())),
         PodVerdict::NotAllowed(PodRefusal::OtherOwner)
     );
 }

@@ -123,7 +123,7 @@ fn lay_over(map: &mut Map<String, Value>, key: &str, over: &Map<String, Value>) 
     map.insert(key.to_owned(), Value::Object(held));
 }
 
-fn take_object(map: &mut Map<String, Value>, key: &str) -> Map<String, Value> {
+pub(super) fn take_object(map: &mut Map<String, Value>, key: &str) -> Map<String, Value> {
     if let Some(Value::Object(object)) = map.remove(key) {
         object
     } else {
@@ -131,7 +131,7 @@ fn take_object(map: &mut Map<String, Value>, key: &str) -> Map<String, Value> {
     }
 }
 
-fn take_array(map: &mut Map<String, Value>, key: &str) -> Vec<Value> {
+pub(super) fn take_array(map: &mut Map<String, Value>, key: &str) -> Vec<Value> {
     if let Some(Value::Array(list)) = map.remove(key) {
         list
     } else {

@@ -7,7 +7,7 @@ use breakglass_render::grant::Pod;
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::{Map, Value, json};
 
-use super::{WorkloadError, merged, object, overrides, own_annotations, own_labels};
+use super::{WorkloadError, merged, object, overrides, own_annotations, own_labels, scheduling};
 
 /// The DaemonSet or Deployment of a grant around its pod.
 ///
@@ -27,6 +27,7 @@ pub(super) fn render_workload(
         overrides::apply(&mut pod_spec, overrides)?;
     }
     overrides::place(&mut pod_spec, workload)?;
+    scheduling::lay(&mut pod_spec, &workload.scheduling)?;
     finish_spec(&mut pod_spec);
     let own_labels = own_labels(grant);
     let template = json!({

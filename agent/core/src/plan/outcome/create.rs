@@ -12,6 +12,7 @@ use crate::clock::Now;
 use crate::held::{Held, Refused};
 use crate::plan::Step;
 use crate::workload::WORKLOAD;
+use crate::workload::scheduling::nodes_left_out;
 
 /// How long 403 is taken for passing: an API server that just started refuses for some seconds what its own caches do
 /// not know yet. After that it is an answer.
@@ -118,6 +119,7 @@ fn record_created(held: &mut Held, document: usize, object: &Value, now: Now) ->
     };
     if record.source == WORKLOAD {
         held.workload_generation = generation(object);
+        held.nodes_left_out = nodes_left_out(object);
     }
     if held.has_ended() && record.source == WORKLOAD {
         held.expect_pods();
@@ -156,6 +158,7 @@ pub(super) fn handle_apply(held: &mut Held, uid: &str, outcome: Outcome, now: No
     match outcome {
         Outcome::Object(object) if text(&object, "/metadata/uid") == Some(uid) => {
             held.workload_generation = generation(&object);
+            held.nodes_left_out = nodes_left_out(&object);
             held.refused = None;
             held.touch();
         }
