@@ -37,7 +37,6 @@ mod reason;
 mod scheduling;
 mod still_offered;
 mod time;
-mod unsupported;
 mod variables;
 
 pub use admission::{Admission, Coverage, admits, covers};
@@ -111,7 +110,6 @@ pub fn resolve(
 ) -> Result<Resolved, Refusal> {
     let facts = gather(asked, catalogue, caller, now.wall)?;
     let mut violations = Vec::new();
-    violations.extend(unsupported::check(facts.asked));
     violations.extend(people::check_caller(&facts));
     violations.extend(people::check_invited(&facts));
     violations.extend(reason::check(&facts));

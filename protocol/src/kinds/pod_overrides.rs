@@ -1,7 +1,7 @@
 //! What a session template changes on its pod template.
 
 use super::check::Checks;
-use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements, SecurityContext};
+use k8s_openapi::api::core::v1::{EnvVar, PodSpec, ResourceRequirements, SecurityContext};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,5 +50,30 @@ impl PodOverrides {
                 spec.containers.iter().map(|c| c.name.as_str()),
             );
         });
+    }
+}
+
+impl PodOverrides {
+    /// The pod with the requests and limits that its containers have then; nothing else is changed.
+    #[must_use]
+    pub fn with_resources(&self, pod: &PodSpec) -> PodSpec {
+        let mut pod = pod.clone();
+        let overrides = self.spec.iter().flat_map(|spec| &spec.containers);
+        for wanted in overrides {
+            let init = pod.init_containers.iter_mut().flatten();
+            let mut containers = init.chain(&mut pod.containers);
+            let found = containers.find(|container| container.name == wanted.name);
+            let (Some(container), Some(more)) = (found, wanted.resources.clone()) else {
+                continue;
+            };
+            let held = container.resources.get_or_insert_default();
+            held.requests
+                .get_or_insert_default()
+                .extend(more.requests.unwrap_or_default());
+            held.limits
+                .get_or_insert_default()
+                .extend(more.limits.unwrap_or_default());
+        }
+        pod
     }
 }

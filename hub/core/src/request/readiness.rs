@@ -5,9 +5,10 @@ use breakglass_protocol::kinds::debug_pod_template::{DebugPodTemplate, PodTempla
 use breakglass_protocol::kinds::debug_session_template::{
     DebugSessionTemplate, DebugSessionTemplateSpec,
 };
+use breakglass_protocol::kinds::quota::{Amount, missing_amounts};
 
-use super::auxiliary;
 use super::layers::Layers;
+use super::{auxiliary, defaults};
 use crate::refusal::Violation;
 use crate::texts::TEXTS_DO_NOT_RENDER;
 use crate::unbuilt::{self, Document};
@@ -38,6 +39,7 @@ pub fn readiness(
         Ok(Pod::Structured(pod)) => {
             violations.extend(pod_of_workload(pod));
             violations.extend(overrides_fit(name, &template.spec, pod));
+            violations.extend(amounts_are_said(name, &template.spec, pod));
         }
         // What it renders to is the agent's to judge.
         Ok(Pod::Text) => {}
@@ -203,6 +205,49 @@ fn overrides_fit(
                 container.name, pod.name
             );
             not_ready("podOverrides", message).allowing(known.iter().copied())
+        })
+        .collect()
+}
+
+/// D9: where a quota enforces it, every container says how much it uses, or every session would fail in the cluster. What an
+/// overrides template adds is the agent's to judge.
+fn amounts_are_said(
+    name: &str,
+    spec: &DebugSessionTemplateSpec,
+    pod: StructuredPod<'_>,
+) -> Vec<Violation> {
+    let Some(quota) = spec.resource_quota.as_ref().map(defaults::quota) else {
+        return Vec::new();
+    };
+    if spec.pod_overrides_template.is_some() {
+        return Vec::new();
+    }
+    let own = &pod.template.spec;
+    let with_overrides = match &spec.pod_overrides {
+        Some(overrides) => overrides.with_resources(own),
+        None => own.clone(),
+    };
+    let requests = (
+        quota.enforce_requests,
+        Amount::Request,
+        "requests",
+        "Requests",
+    );
+    let limits = (quota.enforce_limits, Amount::Limit, "limits", "Limits");
+    [requests, limits]
+        .into_iter()
+        .filter(|(is_enforced, ..)| *is_enforced)
+        .flat_map(|(_, kind, amount, rule)| {
+            let missing = missing_amounts(&with_overrides, kind).into_iter();
+            missing.map(move |(container, resource)| (container, amount, resource, rule))
+        })
+        .map(|(container, amount, resource, rule)| {
+            let message = format!(
+                "session template {name}: spec.resourceQuota.enforceResource{rule} asks for resources.{amount}.{resource} of \
+                 every container, and container {container:?} of pod template {} has none; add it there or to podOverrides",
+                pod.name
+            );
+            not_ready("resourceQuota", message)
         })
         .collect()
 }

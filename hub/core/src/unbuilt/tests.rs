@@ -128,11 +128,6 @@ fn d10_fields_in_use_are_named_and_their_off_values_pass() {
             "spec.constraints.renewalLimit",
         ),
         (
-            json!({"schedulingConstraints": {"nodeSelector": {"a": "b"}}}),
-            json!({"schedulingConstraints": {}}),
-            "spec.schedulingConstraints",
-        ),
-        (
             json!({"kubectlDebug": {"podCopy": {"enabled": true}}}),
             json!({"kubectlDebug": {"podCopy": {"enabled": false, "ttl": "1h"}}}),
             "spec.kubectlDebug.podCopy",
@@ -171,16 +166,6 @@ fn d10_fields_in_use_are_named_and_their_off_values_pass() {
             json!({"failMode": "open"}),
             json!({"failMode": "closed"}),
             "spec.failMode",
-        ),
-        (
-            json!({"podDisruptionBudget": {"enabled": true}}),
-            json!({"podDisruptionBudget": {"enabled": false, "minAvailable": 1}}),
-            "spec.podDisruptionBudget",
-        ),
-        (
-            json!({"resourceQuota": {"maxPods": 3}}),
-            json!({"resourceQuota": {}}),
-            "spec.resourceQuota",
         ),
         (
             json!({"namespaceConstraints": {"deniedNamespaces": {"selectorTerms": [{"matchLabels": {"a": "b"}}]}}}),
