@@ -15,7 +15,7 @@ use breakglass_protocol::labels;
 use futures_util::{Stream, StreamExt};
 use http::Method;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Node};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Resource;
 use kube::core::{ObjectList, WatchEvent};
 use serde::de::DeserializeOwned;

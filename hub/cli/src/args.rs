@@ -238,6 +238,9 @@ pub struct Create {
     /// One of the template's scheduling options
     #[arg(long)]
     pub scheduling_option: Option<String>,
+    /// A label that nodes must have to get a debug pod (repeatable)
+    #[arg(long = "node-selector", value_name = "KEY=VALUE")]
+    pub node_selector: Vec<String>,
     /// A value for one of the template's variables (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub values: Vec<String>,

@@ -62,6 +62,7 @@ async fn verb<B: serde::Serialize>(
 
 async fn create(client: &Client, format: Format, args: Create) -> Result<()> {
     let values = super::key_values("--set", &args.values)?;
+    let labels = super::key_values("--node-selector", &args.node_selector)?;
     // An empty list takes none; no list leaves the choice to the template.
     let has_chosen = args.no_aux || !args.auxiliary.is_empty();
     let selected = has_chosen.then_some(args.auxiliary);
@@ -70,7 +71,7 @@ async fn create(client: &Client, format: Format, args: Create) -> Result<()> {
         cluster: args.cluster,
         binding_ref: args.binding,
         requested_duration: args.duration,
-        node_selector: None,
+        node_selector: (!labels.is_empty()).then_some(labels),
         namespace: None,
         target_namespace: args.target_namespace,
         reason: args.reason,

@@ -301,8 +301,8 @@ fn against_the_rules() -> Vec<Wrong> {
             "extraDeployValues.size",
             "is no variable of this template, which has none",
         ),
-        ask(json!({ "nodeSelector": { "disk": "ssd" } }))
-            .constraint("nodeSelector", "not supported yet"),
+        ask(json!({ "nodeSelector": { "a disk": "ssd" } }))
+            .constraint(r#"nodeSelector["a disk"]"#, "is not a label key"),
         ask(json!({ "selectedSchedulingOption": "sriov" }))
             .constraint("selectedSchedulingOption", "there is none to choose"),
         ask(json!({ "selectedAuxiliaryResources": ["egress"] }))
