@@ -9,8 +9,10 @@ use breakglass_hub_core::request::{self, Catalogue, Resolved, readiness};
 use breakglass_hub_core::session::{Running, Session, State};
 use breakglass_protocol::api::debug_session::CreateDebugSession;
 use breakglass_protocol::ids::Revision;
+use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::wire::grant::{DisruptionBudget, Grant, Work, Workload, feature};
 
+use crate::bindings::binding;
 use crate::fixture::{
     alice, asked, at, caller, cluster, ids, pod_template, standard_pod, start, template,
     template_json,
@@ -39,12 +41,22 @@ fn resolve(
     who: &Caller,
     ask: impl FnOnce(&mut CreateDebugSession),
 ) -> Result<Resolved, Refusal> {
+    through(&[], changes, who, ask)
+}
+
+/// Through the binding, if there is one.
+fn through(
+    bindings: &[DebugSessionClusterBinding],
+    changes: Value,
+    who: &Caller,
+    ask: impl FnOnce(&mut CreateDebugSession),
+) -> Result<Resolved, Refusal> {
     let (template, pod, cluster) = (template(with(changes)), standard_pod(), cluster(json!({})));
     let catalogue = Catalogue {
         template: Some(&template),
         pod_template: Some(&pod),
         cluster: Some(&cluster),
-        bindings: &[],
+        bindings,
     };
     let mut asked = asked();
     ask(&mut asked);
@@ -305,4 +317,96 @@ fn d09_a_template_whose_pod_says_no_amounts_is_not_ready() {
         "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}]}),
     );
     assert_eq!(readiness(&bare, Some(&pod)), []);
+}
+
+#[test]
+fn s01_a_bindings_constraints_stand_beside_the_templates() {
+    let mandatory = json!({"schedulingConstraints": {"nodeSelector": {"pool": "general"}, "deniedNodes": ["etcd-*"]}});
+    let team = binding(
+        "team",
+        json!({"schedulingConstraints": {"nodeSelector": {"team": "a"}}}),
+    );
+    let session = through(&[team], mandatory.clone(), &alice(), |_| {})
+        .unwrap()
+        .session;
+    let places: Vec<String> = workload(&session)
+        .scheduling
+        .iter()
+        .map(|layer| layer.place.clone())
+        .collect();
+    assert_eq!(
+        places,
+        ["session template standard-debug", "binding breakglass/team"]
+    );
+    let other = binding(
+        "team",
+        json!({"schedulingConstraints": {"nodeSelector": {"pool": "other"}}}),
+    );
+    let refusal = through(&[other], mandatory, &alice(), |_| {}).unwrap_err();
+    let (_, field, _, message) = told(&refusal);
+    assert_eq!(field, "templateRef");
+    assert!(message.contains("binding breakglass/team wants it to be \"other\""));
+}
+
+#[test]
+fn s01_a_bindings_options_are_the_choice_and_open_nothing_that_the_template_closes() {
+    let changes = json!({"schedulingOptions": options(true)});
+    let offers = |names: &[&str]| {
+        let options: Vec<Value> = names
+            .iter()
+            .map(|name| {
+                json!({"name": name, "displayName": "x", "schedulingConstraints": {"nodeSelector": {"of-binding": name}}})
+            })
+            .collect();
+        binding(
+            "team",
+            json!({"schedulingOptions": {"required": true, "options": options}}),
+        )
+    };
+    // Both know it: both hold.
+    let session = through(
+        &[offers(&["any", "standard"])],
+        changes.clone(),
+        &alice(),
+        option("standard"),
+    );
+    assert_eq!(
+        selectors(&session.unwrap().session),
+        [
+            json!({"network.kubernetes.io/sriov": "false"}),
+            json!({"of-binding": "standard"})
+        ]
+    );
+    // Only the binding knows it: the template takes its own default beside.
+    let session = through(
+        &[offers(&["new"])],
+        changes.clone(),
+        &alice(),
+        option("new"),
+    );
+    assert_eq!(
+        selectors(&session.unwrap().session),
+        [
+            json!({"network.kubernetes.io/sriov": "false"}),
+            json!({"of-binding": "new"})
+        ]
+    );
+    // Only the template knows it: not offered here.
+    let refusal = through(
+        &[offers(&["new"])],
+        changes.clone(),
+        &alice(),
+        option("any"),
+    );
+    assert_eq!(told(&refusal.unwrap_err()).2, "schedulingOptions");
+    // The template's own groups still count.
+    let refusal = through(
+        &[offers(&["sriov"])],
+        changes.clone(),
+        &alice(),
+        option("sriov"),
+    );
+    assert_eq!(told(&refusal.unwrap_err()).0, Class::Forbidden);
+    let refusal = through(&[offers(&["new"])], changes, &alice(), |_| {}).unwrap_err();
+    assert_eq!(told(&refusal).2, "schedulingOptions.required");
 }
