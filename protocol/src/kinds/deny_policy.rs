@@ -57,6 +57,7 @@ pub struct PolicyScope {
     #[schemars(length(max = 50))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<String>,
+    /// Globs of tenants of clusters. A cluster that either list names is covered.
     #[schemars(length(max = 50))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tenants: Vec<String>,
@@ -241,6 +242,7 @@ impl DenyPolicy {
         }
         checks.within_some("appliesTo", spec.applies_to.as_ref(), |scope, checks| {
             checks.globs("clusters", &scope.clusters);
+            checks.globs("tenants", &scope.tenants);
         });
         checks.within_each("rules", &spec.rules, DenyRule::check);
         checks.within_each(
@@ -298,10 +300,67 @@ impl DenyRule {
                 );
             }
         }
+        if self.resources.iter().any(|word| word.contains('/')) {
+            checks.refuse(
+                "resources",
+                "holds a \"/\"; write the subresource in subresources, such as resources: [pods] and subresources: [exec]",
+            );
+        }
+        for (field, words) in [
+            ("verbs", self.verbs.as_slice()),
+            ("apiGroups", &self.api_groups),
+            ("resources", &self.resources),
+            ("resourceNames", &self.resource_names),
+            (
+                "subresources",
+                self.subresources.as_deref().unwrap_or_default(),
+            ),
+        ] {
+            if words.iter().any(|word| is_half_a_wildcard(word)) {
+                checks.refuse(
+                    field,
+                    "holds a \"*\" within a word, which matches nothing; a word is compared whole, and \"*\" alone is anything",
+                );
+            }
+        }
+        for (field, words) in [
+            ("verbs", self.verbs.as_slice()),
+            ("apiGroups", &self.api_groups),
+            ("resources", &self.resources),
+            (
+                "subresources",
+                self.subresources.as_deref().unwrap_or_default(),
+            ),
+        ] {
+            if words
+                .iter()
+                .any(|word| word.bytes().any(|b| b.is_ascii_uppercase()))
+            {
+                checks.refuse(
+                    field,
+                    "holds a capital letter, which matches nothing; write it as in RBAC, such as secrets",
+                );
+            }
+        }
+        if self
+            .namespaces
+            .as_ref()
+            .is_some_and(NamespaceFilter::is_empty)
+        {
+            checks.refuse(
+                "namespaces",
+                "has neither patterns nor selectorTerms; leave it out to mean every namespace",
+            );
+        }
         checks.within_some(
             "namespaces",
             self.namespaces.as_ref(),
             NamespaceFilter::check,
         );
     }
+}
+
+/// What its author would take for a glob: words of rules are none, and one that matches nothing would refuse nothing.
+fn is_half_a_wildcard(word: &str) -> bool {
+    word != "*" && word.contains('*')
 }

@@ -783,6 +783,21 @@ fn deny_policies() {
     );
     check(
         "DenyPolicy",
+        r#"rules:
+  - verbs: [get]
+    apiGroups: [""]
+    resources: [pods/exec, Secret]
+    resourceNames: [db-*]
+    namespaces: {}"#,
+        &[
+            r#"9: spec.rules[0].resources: holds a "/"; write the subresource in subresources, such as resources: [pods] and subresources: [exec]"#,
+            "9: spec.rules[0].resources: holds a capital letter, which matches nothing; write it as in RBAC, such as secrets",
+            r#"10: spec.rules[0].resourceNames: holds a "*" within a word, which matches nothing; a word is compared whole, and "*" alone is anything"#,
+            "11: spec.rules[0].namespaces: has neither patterns nor selectorTerms; leave it out to mean every namespace",
+        ],
+    );
+    check(
+        "DenyPolicy",
         r#"rules: []
 appliesTo: {clusters: [""]}
 podSecurityRules: {thresholds: [{action: block, maxScore: 1.5}]}"#,
