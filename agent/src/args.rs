@@ -16,6 +16,10 @@ pub struct Args {
     /// The agent's own namespace, where its identity and journal live.
     #[arg(long, env = "POD_NAMESPACE", default_value = "breakglass-agent")]
     pub namespace: String,
+    /// The agent's own name in the cluster, to which no deny policy applies. Default: ServiceAccount `breakglass-agent` of
+    /// its namespace.
+    #[arg(long, env = "BREAKGLASS_USER")]
+    pub user: Option<String>,
     /// `host:port` of the hub's listener for agents, if it differs from the one in the join token or identity.
     #[arg(long, env = "BREAKGLASS_HUB")]
     pub hub: Option<String>,

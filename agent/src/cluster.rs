@@ -20,6 +20,7 @@ use serde_json::Value;
 
 pub mod apply;
 mod discovery;
+pub mod namespaces;
 pub mod prune;
 pub mod read;
 pub mod view;

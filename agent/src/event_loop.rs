@@ -14,6 +14,7 @@ use breakglass_agent_core::clock::Now;
 use breakglass_agent_core::grants::GrantBook;
 use breakglass_agent_core::holdings::Holdings;
 use breakglass_agent_core::link::Link;
+use breakglass_agent_core::policies::Policies;
 use breakglass_protocol::ids::{GrantUid, Revision};
 use breakglass_protocol::wire::{to_agent::ToAgent, to_hub::ToHub};
 use tokio::sync::{mpsc, watch};
@@ -34,6 +35,7 @@ mod hub;
 mod outcomes;
 mod own;
 mod perform;
+mod policies;
 mod work;
 
 use perform::{Done, Performer};
@@ -78,6 +80,8 @@ pub struct Parts {
     pub journal: Journal,
     /// What the journal held, restored.
     pub holdings: Holdings,
+    /// As the journal held them.
+    pub policies: Policies,
     pub link: Link,
     pub identity: watch::Sender<Identity>,
     pub webhook: WebhookHandle,
@@ -107,6 +111,7 @@ struct EventLoop {
     /// Pause and state of writing what is beside the grants.
     memory_from: Duration,
     memory_in_flight: bool,
+    saving_policies: policies::SavingPolicies,
     jobs: JoinSet<Done>,
     performer: Performer,
     frames: Option<mpsc::Sender<ToHub>>,
@@ -173,6 +178,7 @@ impl EventLoop {
             settled: BTreeSet::new(),
             memory_from: now.monotonic,
             memory_in_flight: false,
+            saving_policies: policies::SavingPolicies::default(),
             jobs: JoinSet::new(),
             performer,
             frames: None,
@@ -183,6 +189,7 @@ impl EventLoop {
         for uid in held {
             this.wake(&uid, now.monotonic);
         }
+        this.publish_denied();
         this
     }
 
@@ -200,6 +207,7 @@ impl EventLoop {
         }
         self.make_reports(now);
         self.save_memory(now);
+        self.save_policies(now);
         self.drain_link(now);
         self.send_frames();
     }
@@ -213,6 +221,7 @@ impl EventLoop {
             self.wakes.first().map(|(at, _)| *at),
             (!self.unreported.is_empty()).then_some(self.reports_from),
             self.memory_due(),
+            self.policies_due(),
         ]
         .into_iter()
         .flatten()
@@ -244,7 +253,7 @@ impl EventLoop {
         metrics
             .pods_allowed
             .set(i64::try_from(allowed).unwrap_or(i64::MAX));
-        if let Some(progress) = self.parts.published.snapshot().1.last_progress {
+        if let Some(progress) = self.parts.published.freshness().last_progress {
             let age = now.monotonic.saturating_sub(progress);
             metrics.watch_age_seconds.set(age.as_secs_f64());
         }
@@ -261,6 +270,10 @@ impl EventLoop {
             Touched::None => {}
             Touched::Session(session) => self.touch_session(&session, now),
             Touched::All => self.touch_all(now),
+            Touched::Namespaces => {
+                let labels = self.view.namespace_labels();
+                self.parts.published.publish_namespaces(labels);
+            }
         }
         if self.view.kill_switch() == KillSwitch::On {
             self.end_all(now);
@@ -342,6 +355,7 @@ impl EventLoop {
         // Both ends dropped: the link's task flushes, closes the socket and ends.
         drop(link);
         self.save_memory(now);
+        self.save_policies(now);
         let last = async { while self.jobs.join_next().await.is_some() {} };
         if tokio::time::timeout(SHUTDOWN, last).await.is_err() {
             tracing::info!(

@@ -1,4 +1,5 @@
-//! What outlives a restart: the agent's identity, one record for each grant, and one small record beside them. All are
+//! What outlives a restart: the agent's identity, one record for each grant, one of the deny policies, and one small record
+//! beside them. All are
 //! Secrets of the agent's namespace. Records are authenticated with a key that only the identity Secret holds (S19): who
 //! can write Secrets here but not read that one cannot make the agent deploy anything.
 
@@ -8,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use breakglass_agent_core::held::Held;
 use breakglass_agent_core::holdings::Memory;
 use breakglass_agent_core::plan::outcome::ApiFailure;
+use breakglass_agent_core::policies::HeldPolicies;
 use breakglass_agent_core::workload::Seed;
 use breakglass_protocol::ids::GrantUid;
 use http::Method;
@@ -25,6 +27,8 @@ pub const MAX_RECORD: usize = 900 * 1024;
 pub const IDENTITY: &str = "breakglass-agent-identity";
 /// The Secret of what is remembered beside the grants.
 const MEMORY: &str = "breakglass-agent-memory";
+/// The Secret of the deny policies.
+const POLICIES: &str = "breakglass-agent-policies";
 /// The label by which records are found, with what kind of record it is.
 const RECORD_LABEL: &str = "breakglass.t-caas.telekom.com/journal";
 const FIELD_MANAGER: &str = breakglass_protocol::labels::FIELD_MANAGER;
@@ -57,6 +61,8 @@ impl From<ApiFailure> for JournalError {
 pub struct Loaded {
     pub held: Vec<Held>,
     pub memory: Memory,
+    /// `None` before the hub sent any; otherwise why they cannot be believed.
+    pub policies: Option<Result<HeldPolicies, String>>,
     /// Records that could not be believed; told, left alone, not used.
     pub refused: Vec<String>,
 }
@@ -175,6 +181,11 @@ impl Journal {
         if let Some(secret) = self.cluster.get_secret(&self.namespace, MEMORY).await? {
             loaded.memory = self.open(&secret, MEMORY)?;
         }
+        if let Some(secret) = self.cluster.get_secret(&self.namespace, POLICIES).await? {
+            // Who could write this Secret could as well delete it: nothing is gained by not starting.
+            let policies = self.open(&secret, POLICIES).map_err(|e| e.to_string());
+            loaded.policies = Some(policies);
+        }
         let mut next = String::new();
         loop {
             let page = self.cluster.list_records(&self.namespace, &next).await?;
@@ -219,6 +230,14 @@ impl Journal {
     /// If it cannot be encoded.
     pub fn seal_memory(&self, memory: &Memory) -> Result<Sealed, JournalError> {
         Ok(self.seal_bytes(MEMORY.to_owned(), "memory", &encode(memory)?))
+    }
+
+    /// The deny policies' record, ready to be written. The hub's limit on them keeps it well below the journal's.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub fn seal_policies(&self, held: &HeldPolicies) -> Result<Sealed, JournalError> {
+        Ok(self.seal_bytes(POLICIES.to_owned(), "policies", &encode(held)?))
     }
 
     /// What keys the random functions of a grant's texts: of this agent alone and the same for the same grant.

@@ -8,7 +8,7 @@ use anyhow::Context;
 use breakglass_agent::args::Args;
 use breakglass_agent::clock::Clock;
 use breakglass_agent::cluster::Cluster;
-use breakglass_agent::cluster::watch::{self as cluster_watch, Sighting};
+use breakglass_agent::cluster::watch::{self as cluster_watch, Sighting, WatchNamespaces};
 use breakglass_agent::event_loop::{self, Parts};
 use breakglass_agent::identity::{Identity, JournalKey};
 use breakglass_agent::journal::{self, Journal};
@@ -25,9 +25,11 @@ use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::clock::Now;
 use breakglass_agent_core::holdings::Holdings;
 use breakglass_agent_core::link::{Link, LinkConfig};
+use breakglass_agent_core::policies::Policies;
 use breakglass_protocol::ids::ClusterName;
 use breakglass_protocol::join_token::JoinToken;
 use breakglass_protocol::wire::grant::feature;
+use breakglass_protocol::wire::policy;
 use clap::Parser;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -96,7 +98,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let identity = identity?;
     health.set_unready("loading the journal");
     let journal = Journal::new(cluster.clone(), &args.namespace, &identity.journal_key);
-    let holdings = restore(&journal, &identity, ceiling, clock.now()).await?;
+    let (holdings, policies) = restore(&journal, &identity, ceiling, clock.now()).await?;
     let kubernetes_version = cluster.version().await.unwrap_or_else(|failure| {
         tracing::warn!(error = %failure.message, "the API server's version is not known");
         "unknown".to_owned()
@@ -107,13 +109,25 @@ async fn run(args: Args) -> anyhow::Result<()> {
         keys: identity.webhook.clone(),
         names: ServerNames::unknown(),
         published: Arc::clone(&published),
+        agent: own_name(&args),
         clock,
         metrics: counters.webhook,
     })?;
     keep_address(&args, &cluster, &webhook, clock);
     health.set_unready("waiting for the watches");
     let metrics = counters.own;
-    let sightings = cluster_watch::start(&cluster, &args.namespace, &args.config_map, &metrics);
+    let namespaces = if holdings.ceiling().deny_policies {
+        WatchNamespaces::Yes
+    } else {
+        WatchNamespaces::No
+    };
+    let sightings = cluster_watch::start(
+        &cluster,
+        &args.namespace,
+        &args.config_map,
+        namespaces,
+        &metrics,
+    );
     let link = Link::new(link_config(&identity));
     let (identity, identities) = watch::channel(identity);
     let link_settings = LinkSettings {
@@ -128,6 +142,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         namespace: args.namespace,
         journal,
         holdings,
+        policies,
         link,
         identity,
         webhook: webhook.clone(),
@@ -334,20 +349,31 @@ async fn restore(
     identity: &Identity,
     ceiling: Ceiling,
     now: Now,
-) -> anyhow::Result<Holdings> {
+) -> anyhow::Result<(Holdings, Policies)> {
     let loaded = journal.load().await?;
     for refused in &loaded.refused {
         tracing::error!("{refused}");
     }
     tracing::info!(grants = loaded.held.len(), cluster = %identity.cluster, "journal loaded");
+    let mut policies = Policies::default();
+    match loaded.policies {
+        Some(Ok(held)) => policies = Policies::restore(Some(held)),
+        Some(Err(why)) => {
+            tracing::error!(%why, "no deny policy is in force until the hub sends them anew");
+            policies.refuse(why);
+        }
+        None => {}
+    }
     let cluster = identity.cluster.clone();
-    Ok(Holdings::restore(
-        cluster,
-        ceiling,
-        loaded.held,
-        loaded.memory,
-        now,
-    ))
+    let holdings = Holdings::restore(cluster, ceiling, loaded.held, loaded.memory, now);
+    Ok((holdings, policies))
+}
+
+/// Who the agent is to the API server.
+fn own_name(args: &Args) -> String {
+    args.user
+        .clone()
+        .unwrap_or_else(|| format!("system:serviceaccount:{}:breakglass-agent", args.namespace))
 }
 
 fn link_config(identity: &Identity) -> LinkConfig {
@@ -361,6 +387,7 @@ fn link_config(identity: &Identity) -> LinkConfig {
             feature::SCHEDULING,
             feature::QUOTA,
             feature::DISRUPTION_BUDGET,
+            policy::FEATURE,
         ]
         .map(str::to_owned)
         .to_vec(),

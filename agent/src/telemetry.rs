@@ -69,6 +69,7 @@ pub struct Metrics {
     pub steps: Family<StepLabels, Counter>,
     pub grants_ended: Family<EndLabels, Counter>,
     pub frames_refused: Counter,
+    pub deny_policies: Gauge,
     pub reports_sent: Counter,
     pub watch_restarts: Family<WatchLabels, Counter>,
     pub watch_age_seconds: Gauge<f64, AtomicU64>,
@@ -97,6 +98,11 @@ impl Metrics {
             "breakglass_agent_grants_ended",
             "Grants that ended in this cluster, by reason",
             metrics.grants_ended.clone(),
+        );
+        registry.register(
+            "breakglass_agent_deny_policies",
+            "Deny policies that the webhook judges by",
+            metrics.deny_policies.clone(),
         );
         registry.register(
             "breakglass_agent_frames_refused",

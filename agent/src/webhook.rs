@@ -38,6 +38,8 @@ pub struct WebhookSettings {
     /// Names of the first server certificate; may be [`ServerNames::unknown`] until the Service was read.
     pub names: ServerNames,
     pub published: Arc<Published>,
+    /// The agent's own name in the cluster, to which no deny policy applies.
+    pub agent: String,
     pub clock: Clock,
     pub metrics: WebhookMetrics,
 }
@@ -83,7 +85,7 @@ impl WebhookMetrics {
         };
         registry.register(
             "breakglass_agent_authorize",
-            "Reviews of the API server, by verdict: allow, no-opinion, malformed",
+            "Reviews of the API server, by verdict: allow, denied, no-opinion, malformed",
             metrics.authorize.clone(),
         );
         registry.register_with_unit(
@@ -189,6 +191,7 @@ pub fn spawn(
     let called_at = Arc::new(AtomicI64::new(0));
     let endpoint = Endpoint::new(
         settings.published,
+        settings.agent,
         settings.clock,
         settings.metrics,
         Arc::clone(&called_at),

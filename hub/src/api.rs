@@ -7,6 +7,7 @@ pub mod body;
 pub mod caller;
 pub mod clusters;
 pub mod debug_sessions;
+pub mod deny_policies;
 pub mod endpoint;
 pub mod error;
 pub mod health;
@@ -24,6 +25,7 @@ use breakglass_protocol::api::cluster::{
 use breakglass_protocol::api::debug_session::{
     CreateDebugSession, DebugSessionList, DebugSessionView, Decide, Invite, Join, NoFields,
 };
+use breakglass_protocol::api::deny_policy::DenyPolicyList;
 use breakglass_protocol::api::history::{AuditRecords, SessionEvents};
 use breakglass_protocol::api::manifest::Written;
 use breakglass_protocol::api::template::{PodTemplateList, Template, TemplateList};
@@ -47,6 +49,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         cluster_endpoints(),
         written_by_admins(),
         watch_endpoints(),
+        deny_policy_endpoints(),
     ]
     .into_iter()
     .flatten()
@@ -296,5 +299,24 @@ fn watch_endpoints() -> Vec<Endpoint> {
         )
         .query(watch::QUERY)
         .as_events(),
+    ]
+}
+
+fn deny_policy_endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get::<DenyPolicyList, _, _>(
+            "/deny-policies",
+            "listDenyPolicies",
+            "Deny policies",
+            deny_policies::list,
+        )
+        .for_admins(),
+        Endpoint::get::<DenyPolicy, _, _>(
+            "/deny-policies/{name}",
+            "getDenyPolicy",
+            "One deny policy",
+            deny_policies::get,
+        )
+        .for_admins(),
     ]
 }

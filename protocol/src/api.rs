@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod debug_session;
+pub mod deny_policy;
 pub mod history;
 pub mod manifest;
 pub mod problem;

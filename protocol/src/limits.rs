@@ -12,6 +12,13 @@ pub const MAX_GRANT_BYTES: usize = 512 * 1024;
 pub const MAX_REPORT_BYTES: usize = 2 * 1024 * 1024;
 /// Grants one cluster may hold at once; the agent keeps all of them in memory for the webhook.
 pub const MAX_GRANTS_PER_CLUSTER: usize = 100_000;
+/// Largest set of deny policies of one cluster (JSON): it must fit one Secret in the agent's journal, as a grant does.
+pub const MAX_POLICIES_BYTES: usize = 512 * 1024;
+/// Deny policies that cover one cluster: people read them in their order.
+pub const MAX_POLICIES_PER_CLUSTER: usize = 500;
+/// Rules of all deny policies that cover one cluster. A request that none of them matches may be compared with all of
+/// them; this many stay well below the webhook's millisecond.
+pub const MAX_DENY_RULES_PER_CLUSTER: usize = 2_000;
 /// People in one grant. A session is a handful of engineers; the bound keeps the webhook's index small.
 pub const MAX_PEOPLE_PER_SESSION: usize = 200;
 /// Largest value of one variable: a certificate chain or a configuration file of some pages.

@@ -1,7 +1,7 @@
 //! What hub and agent say to each other over one WebSocket, dialled by the agent.
 //!
 //! The conversation: the agent says [`to_hub::Hello`]; the hub answers [`to_agent::Welcome`] with the version both
-//! speak, then a snapshot (`SnapshotBegin`, one `Grant` each, `SnapshotEnd`), then changes. The agent tells what it
+//! speak, then a snapshot (`Policies`, `SnapshotBegin`, one `Grant` each, `SnapshotEnd`), then changes. The agent tells what it
 //! sees with `Report`s. Everything is level-triggered: any frame may be lost or doubled, a reconnect starts over with
 //! a snapshot, and the end state is the same. Only [`to_agent::Call`] expects an answer.
 //!
@@ -14,6 +14,7 @@ pub mod codec;
 pub mod enrol;
 pub mod grant;
 pub mod hello;
+pub mod policy;
 pub mod report;
 pub mod to_agent;
 pub mod to_hub;

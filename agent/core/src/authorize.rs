@@ -1,4 +1,5 @@
-//! One question of the API server → one verdict (spec 1 section 8 rule 1). Reads one index, allocates only the reason.
+//! One question of the API server → one verdict (spec 1 section 8): first debug sessions, which may allow, then [`deny`]
+//! policies, which may refuse, else no opinion. Reads immutable indexes, allocates only the reason.
 
 use std::time::Duration;
 
@@ -7,6 +8,10 @@ use breakglass_protocol::wire::grant::{Operation, Operations, Role};
 
 use crate::clock::Now;
 use crate::grants::{GrantIndex, PodEntry};
+
+mod deny;
+
+pub use deny::{DenyIndex, DenyIndexError, NamespaceLabels};
 
 /// What a SubjectAccessReview says, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,11 +51,30 @@ pub struct Freshness {
     pub last_progress: Option<Duration>,
 }
 
+/// What a verdict is made from: one moment's state of the agent.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    pub grants: &'a GrantIndex,
+    pub freshness: Freshness,
+    pub denied: &'a DenyIndex,
+    pub namespaces: &'a NamespaceLabels,
+    /// The agent's own name in the cluster, to which no policy applies.
+    pub agent: &'a str,
+}
+
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Allow { reason: String },
-    NoOpinion { reason: String },
+    Allow {
+        reason: String,
+    },
+    /// Nothing that the API server asks after this one can allow it.
+    Denied {
+        reason: String,
+    },
+    NoOpinion {
+        reason: String,
+    },
 }
 
 /// What a review asks of a pod.
@@ -69,9 +93,31 @@ const NOT_FOR_SESSIONS: [&str; 4] = [
     "system:unauthenticated",
 ];
 
-/// Judges one review. The rules in order; the first that refuses is told.
+/// Judges one review. The rules in order; the first that says something is told.
 #[must_use]
-pub fn authorize(
+pub fn authorize(known: Known<'_>, review: &ReviewFacts, now: Now) -> Verdict {
+    let by_sessions = judge_by_sessions(known.grants, review, now, known.freshness);
+    match by_sessions {
+        Verdict::Allow { .. } | Verdict::Denied { .. } => by_sessions,
+        Verdict::NoOpinion { .. } => judge_by_policies(known, review).unwrap_or(by_sessions),
+    }
+}
+
+/// Rule 2: what a deny policy refuses. Requests for URLs that are no resources are nobody's.
+fn judge_by_policies(known: Known<'_>, review: &ReviewFacts) -> Option<Verdict> {
+    let request = review.resource.as_ref()?;
+    let policy = known.denied.refusing(request, known.namespaces)?;
+    // Asked last: nearly every request is refused by nothing.
+    if deny::is_exempt(review, known.agent) {
+        return None;
+    }
+    Some(Verdict::Denied {
+        reason: format!("breakglass: denied by deny policy {policy}"),
+    })
+}
+
+/// Rule 1: what a debug session opens.
+fn judge_by_sessions(
     index: &GrantIndex,
     review: &ReviewFacts,
     now: Now,

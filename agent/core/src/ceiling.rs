@@ -70,6 +70,9 @@ pub struct Ceiling {
     pub max_duration: DurationText,
     /// Session modes. Default: `workload`.
     pub modes: Vec<String>,
+    /// Whether the hub's deny policies are judged by (S16). They give nobody anything, but can refuse anything to
+    /// everybody but Kubernetes's own parts and `system:masters`. Default: yes.
+    pub deny_policies: bool,
 }
 
 impl Default for Ceiling {
@@ -88,6 +91,7 @@ impl Default for Ceiling {
             grantable_rules: Vec::new(),
             max_duration: default_duration(),
             modes: vec![WORKLOAD_MODE.to_owned()],
+            deny_policies: true,
         }
     }
 }

@@ -9,8 +9,10 @@
 //! the objects beside them are ([`resources`]) →
 //! [`report::report`] says all of it to the hub.
 //!
-//! The path of a question from the API server: [`authorize::authorize`] reads one immutable [`grants::GrantIndex`] and
-//! nothing else.
+//! Beside grants, the hub sends deny policies: [`policies::Policies`] holds them and compiles the index.
+//!
+//! The path of a question from the API server: [`authorize::authorize`] reads one immutable [`grants::GrantIndex`], one
+//! immutable [`authorize::DenyIndex`] with the labels of namespaces, and nothing else.
 
 pub mod authorize;
 pub mod ceiling;
@@ -26,6 +28,7 @@ pub mod nodes;
 pub mod observed;
 pub mod plan;
 pub mod pods;
+pub mod policies;
 pub mod quota;
 pub mod report;
 pub mod resources;

@@ -9,17 +9,21 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use breakglass_protocol::ids::{GrantUid, Revision};
-use breakglass_protocol::limits::{DEAD_AFTER, HANDSHAKE_TIMEOUT, MAX_GRANT_BYTES, PING_INTERVAL};
+use breakglass_protocol::limits::{
+    DEAD_AFTER, HANDSHAKE_TIMEOUT, MAX_GRANT_BYTES, MAX_POLICIES_BYTES, PING_INTERVAL,
+};
 use breakglass_protocol::wire::close::{Close, CloseCode};
 use breakglass_protocol::wire::grant::Grant;
 use breakglass_protocol::wire::hello::{Hello, Welcome};
+use breakglass_protocol::wire::policy::{self, PolicySet};
 use breakglass_protocol::wire::report::{AgentStatus, Report};
-use breakglass_protocol::wire::to_agent::{Call, GrantFrame, ToAgent};
+use breakglass_protocol::wire::to_agent::{Call, GrantFrame, PoliciesFrame, ToAgent};
 use breakglass_protocol::wire::to_hub::{Acknowledged, Answer, RenewCertificate, ToHub};
 use breakglass_protocol::wire::{VERSION_MAX, VERSION_MIN};
 
 use crate::clock::Now;
 use crate::holdings::Received;
+use crate::policies::ReceivedPolicies;
 
 mod calls;
 mod event;
@@ -29,7 +33,7 @@ mod snapshot;
 use calls::Calls;
 pub use event::{Disconnect, LinkConfig, LinkEvent, LinkState};
 use outbox::Outbox;
-use snapshot::{Counted, Ended, Sync};
+use snapshot::{AwaitedPolicies, Counted, Ended, Sync};
 
 /// The state with what belongs to it only.
 #[derive(Debug)]
@@ -138,6 +142,7 @@ impl Link {
                     self.outbox.certificate_came();
                     self.events.push_back(LinkEvent::Certificate(certificate));
                 }
+                ToAgent::Policies(frame) => self.policies(&frame),
             },
         }
     }
@@ -151,10 +156,16 @@ impl Link {
             self.disconnect(CloseCode::VersionMismatch, why);
             return;
         }
+        // A hub that knows deny policies sends them with every snapshot: one without has lost them on the way.
+        let awaited = if welcome.features.iter().any(|f| f == policy::FEATURE) {
+            AwaitedPolicies::WithSnapshot
+        } else {
+            AwaitedPolicies::None
+        };
         self.phase = Phase::Online(Box::new(Online {
             heard_at: now.monotonic,
             pinged_at: now.monotonic,
-            sync: Sync::new(now.monotonic),
+            sync: Sync::new(now.monotonic, awaited),
         }));
         self.outbox.open(now.monotonic);
         self.events.push_back(LinkEvent::Online(welcome));
@@ -186,6 +197,22 @@ impl Link {
                 };
                 self.events.push_back(event);
                 self.acknowledge();
+            }
+        }
+    }
+
+    fn policies(&mut self, frame: &PoliciesFrame) {
+        let Phase::Online(online) = &mut self.phase else {
+            return;
+        };
+        match online.sync.count_policies(frame.revision) {
+            Counted::Old | Counted::TooMany => {}
+            Counted::New => {
+                self.events
+                    .push_back(match read_policies(frame, &self.config.features) {
+                        Ok(received) => LinkEvent::Policies(received),
+                        Err(why) => LinkEvent::UnreadablePolicies { why },
+                    })
             }
         }
     }
@@ -379,6 +406,34 @@ fn read_grant(frame: &GrantFrame, features: &[String]) -> Result<Received, Strin
             .filter(|feature| !features.contains(feature))
             .cloned()
             .collect(),
+    })
+}
+
+/// Opens the envelope of deny policies (D17).
+fn read_policies(frame: &PoliciesFrame, features: &[String]) -> Result<ReceivedPolicies, String> {
+    if frame.body.len() > MAX_POLICIES_BYTES {
+        return Err(format!(
+            "the deny policies have {} bytes, over the limit of {MAX_POLICIES_BYTES}",
+            frame.body.len()
+        ));
+    }
+    let missing_features: Vec<String> = frame
+        .requires
+        .iter()
+        .filter(|feature| !features.contains(feature))
+        .cloned()
+        .collect();
+    // What requires more than this build has may well not be readable by it.
+    let set = if missing_features.is_empty() {
+        serde_json::from_slice(&frame.body)
+            .map_err(|error| format!("the deny policies cannot be read: {error}"))?
+    } else {
+        PolicySet::Withheld(String::new())
+    };
+    Ok(ReceivedPolicies {
+        revision: frame.revision,
+        set,
+        missing_features,
     })
 }
 

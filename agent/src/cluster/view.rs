@@ -2,7 +2,9 @@
 //! by UID (S3).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use breakglass_agent_core::authorize::NamespaceLabels;
 use breakglass_agent_core::held::Held;
 use breakglass_agent_core::observed::{
     NamespaceSeen, Observed, OwnerFacts, PodFacts, WorkloadFacts, WorkloadSeen,
@@ -11,6 +13,7 @@ use breakglass_agent_core::workload::WORKLOAD;
 
 mod nodes;
 
+use super::namespaces::Namespaces;
 use super::watch::{Change, KillSwitch, Watched};
 
 /// The watched world.
@@ -22,6 +25,7 @@ pub struct View {
     deployments: Known<WorkloadFacts>,
     nodes: nodes::Nodes,
     kill_switch: Known<KillSwitch>,
+    namespaces: Namespaces,
 }
 
 /// What was read for one grant beside the watches.
@@ -37,6 +41,8 @@ pub enum Touched {
     None,
     Session(String),
     All,
+    /// No session, but what deny policies ask of namespaces.
+    Namespaces,
 }
 
 #[derive(Debug)]
@@ -130,8 +136,9 @@ impl View {
             Watched::Nodes(change) => self.nodes.take(change),
             Watched::KillSwitch(change) => match self.kill_switch.take(change) {
                 Touched::None => Touched::None,
-                Touched::Session(_) | Touched::All => Touched::All,
+                Touched::Session(_) | Touched::All | Touched::Namespaces => Touched::All,
             },
+            Watched::Namespaces(change) => self.namespaces.take(change),
         }
     }
 
@@ -149,6 +156,12 @@ impl View {
         {
             known.set(session.to_owned(), facts.uid.clone(), facts);
         }
+    }
+
+    /// Labels of the cluster's namespaces, as far as they are known.
+    #[must_use]
+    pub fn namespace_labels(&self) -> Arc<NamespaceLabels> {
+        self.namespaces.labels()
     }
 
     /// Whether every watch on session objects has told all there is.

@@ -13,14 +13,17 @@ use breakglass_agent_core::observed::{OwnerFacts, PodFacts, WorkloadFacts};
 use breakglass_agent_core::plan::outcome::ApiFailure;
 use breakglass_protocol::labels;
 use futures_util::{Stream, StreamExt};
-use http::Method;
+use http::header::{ACCEPT, HeaderValue};
+use http::{Method, Request};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Resource;
-use kube::core::{ObjectList, WatchEvent};
+
+use kube::core::{ObjectList, PartialObjectMeta, WatchEvent};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use super::namespaces::NamespaceFacts;
 use super::prune::form;
 use super::{Cluster, Target, bodyless, chain, failure, parse};
 use crate::telemetry::{Metrics, WatchLabels};
@@ -61,6 +64,7 @@ pub enum Watched {
     Deployments(Change<WorkloadFacts>),
     Nodes(Change<NodeFacts>),
     KillSwitch(Change<KillSwitch>),
+    Namespaces(Change<NamespaceFacts>),
 }
 
 /// A change of what one watch covers.
@@ -111,6 +115,24 @@ struct Scope {
     /// Objects read at once.
     page: usize,
     lifetime: Duration,
+    content: Content,
+}
+
+/// How much of each object is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Whole,
+    /// Only `metadata`.
+    Metadata,
+}
+
+/// Whether namespaces are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchNamespaces {
+    /// Filters of deny policies may ask for their labels.
+    Yes,
+    /// Nobody asks, and the agent may not have the right.
+    No,
 }
 
 /// Starts all watches; they end when the receiver is dropped.
@@ -119,6 +141,7 @@ pub fn start(
     cluster: &Cluster,
     namespace: &str,
     config_map: &str,
+    namespaces: WatchNamespaces,
     metrics: &Metrics,
 ) -> mpsc::Receiver<Sighting> {
     let (changes, receiver) = mpsc::channel(WATCHED);
@@ -135,6 +158,7 @@ pub fn start(
             selector: form(&[("labelSelector", labels::SESSION)]),
             page: PAGE,
             lifetime,
+            content: Content::Whole,
         })
     };
     tokio::spawn(everywhere("v1", "Pod", POD_WATCH).run(PodFacts::of, Watched::Pods));
@@ -157,6 +181,7 @@ pub fn start(
         selector: String::new(),
         page: NODE_PAGE,
         lifetime: OTHER_WATCH,
+        content: Content::Whole,
     });
     tokio::spawn(nodes.run(NodeFacts::of, Watched::Nodes));
     let kill_switch = watcher(Scope {
@@ -165,9 +190,28 @@ pub fn start(
         selector: form(&[("fieldSelector", &format!("metadata.name={config_map}"))]),
         page: PAGE,
         lifetime: OTHER_WATCH,
+        content: Content::Whole,
     });
     tokio::spawn(kill_switch.run(KillSwitch::of, Watched::KillSwitch));
+    if namespaces == WatchNamespaces::Yes {
+        let all = watcher(Scope {
+            kind: "Namespace",
+            target: Target::new("v1", "Namespace", None, ""),
+            selector: String::new(),
+            page: PAGE,
+            lifetime: OTHER_WATCH,
+            content: Content::Metadata,
+        });
+        tokio::spawn(all.run(namespace_facts, Watched::Namespaces));
+    }
     receiver
+}
+
+fn namespace_facts(namespace: PartialObjectMeta<Namespace>) -> NamespaceFacts {
+    NamespaceFacts {
+        name: namespace.metadata.name.unwrap_or_default(),
+        labels: namespace.metadata.labels.unwrap_or_default(),
+    }
 }
 
 struct Watcher {
@@ -282,7 +326,7 @@ impl Watcher {
         }
         let text = self
             .cluster
-            .call("list", target, bodyless(Method::GET, uri)?)
+            .call("list", target, self.get(uri, "PartialObjectMetadataList")?)
             .await?;
         parse("list", target, &text)
     }
@@ -352,13 +396,25 @@ impl Watcher {
         if !self.scope.selector.is_empty() {
             uri = format!("{uri}&{}", self.scope.selector);
         }
-        let request = bodyless(Method::GET, uri)?;
+        let request = self.get(uri, "PartialObjectMetadata")?;
         let opening = self.cluster.client().request_events::<K>(request);
         match tokio::time::timeout(super::CALL_TIMEOUT, opening).await {
             Ok(Ok(events)) => Ok(events),
             Ok(Err(error)) => Err(failure("watch", target, &error)),
             Err(_) => Err(self.broken("no answer to its opening")),
         }
+    }
+
+    /// `partial` is what the API server calls the answer that holds metadata only.
+    fn get(&self, uri: String, partial: &str) -> Result<Request<Vec<u8>>, ApiFailure> {
+        let mut request = bodyless(Method::GET, uri)?;
+        if self.scope.content == Content::Metadata {
+            let accepted = format!("application/json;as={partial};g=meta.k8s.io;v=v1");
+            let accepted =
+                HeaderValue::try_from(accepted).map_err(|error| self.broken(&error.to_string()))?;
+            request.headers_mut().insert(ACCEPT, accepted);
+        }
+        Ok(request)
     }
 
     fn broken(&self, why: &str) -> ApiFailure {

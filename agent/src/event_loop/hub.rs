@@ -69,6 +69,8 @@ impl EventLoop {
                         self.settled.insert(uid);
                     }
                 }
+                Said::Policies(received) => self.take_policies(received),
+                Said::UnreadablePolicies { why } => self.refuse_policies(why),
                 Said::Call(call) => self.answer(call, now),
                 Said::Certificate(certificate) => self.take_certificate(&certificate),
                 // The link's task pings by itself.

@@ -23,7 +23,12 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(60);
 /// Pause between writes of the record beside the grants, if the last one failed or it changes fast.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(2);
 /// What this agent can do, for people.
-const CAPABILITIES: [&str; 3] = ["workload", "templates", "authorization-webhook"];
+const CAPABILITIES: [&str; 4] = [
+    "workload",
+    "templates",
+    "authorization-webhook",
+    "deny-policies",
+];
 
 /// What the agent tells of itself, and its certificate.
 #[derive(Debug)]
@@ -132,6 +137,12 @@ impl EventLoop {
         }
     }
 
+    /// Something in the status has changed that people wait for.
+    pub(super) fn tell_status_soon(&mut self) {
+        self.own.status_from = Duration::ZERO;
+        self.next_tick = self.next_tick.min(self.now().monotonic);
+    }
+
     fn status(&self) -> AgentStatus {
         let identity = self.parts.identity.borrow();
         let validity = enrol::validity(&identity.certificate_pem);
@@ -143,6 +154,7 @@ impl EventLoop {
             ceiling: serde_json::to_value(self.parts.holdings.ceiling()).unwrap_or_default(),
             webhook_client_expires_at: identity.webhook_client_expires_at,
             webhook_called_at: self.parts.webhook.called_at(),
+            deny_policies: Some(self.parts.policies.report(self.parts.holdings.ceiling())),
         }
     }
 

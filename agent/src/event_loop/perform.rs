@@ -6,6 +6,7 @@ use std::time::Duration;
 use breakglass_agent_core::observed::NamespaceSeen;
 use breakglass_agent_core::plan::Step;
 use breakglass_agent_core::plan::outcome::{ApiFailure, Outcome};
+use breakglass_agent_core::policies::HeldPolicies;
 use breakglass_protocol::ids::GrantUid;
 use tokio::sync::{Semaphore, watch};
 
@@ -36,6 +37,11 @@ pub(super) enum Done {
     /// The record beside the grants.
     Memory {
         version: u64,
+        result: Result<(), JournalError>,
+    },
+    /// The deny policies' record.
+    Policies {
+        held: HeldPolicies,
         result: Result<(), JournalError>,
     },
     /// A settled grant's record.
@@ -178,6 +184,18 @@ impl Performer {
             Err(error) => Err(error),
         };
         Done::Memory { version, result }
+    }
+
+    pub(super) async fn save_policies(
+        self,
+        held: HeldPolicies,
+        sealed: Result<Sealed, JournalError>,
+    ) -> Done {
+        let result = match sealed {
+            Ok(sealed) => self.journal.save(sealed).await,
+            Err(error) => Err(error),
+        };
+        Done::Policies { held, result }
     }
 
     pub(super) async fn forget(self, uid: GrantUid) -> Done {

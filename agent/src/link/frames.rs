@@ -138,7 +138,8 @@ async fn deliver(bytes: &Bytes, events: &mpsc::Sender<LinkEvent>) -> Option<Ende
         | ToAgent::SnapshotEnd(_)
         | ToAgent::Settled(_)
         | ToAgent::Call(_)
-        | ToAgent::Certificate(_) => None,
+        | ToAgent::Certificate(_)
+        | ToAgent::Policies(_) => None,
     };
     let delivered = events.send(LinkEvent::Frame(Box::new(frame))).await;
     if delivered.is_err() {

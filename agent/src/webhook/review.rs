@@ -156,10 +156,12 @@ struct Answer<'a> {
     status: Status<'a>,
 }
 
-/// `denied` is never set: rule 1 has no refusals, and absent means no opinion.
+/// Neither allowed nor denied means no opinion.
 #[derive(Serialize)]
 struct Status<'a> {
     allowed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    denied: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
     reason: &'a str,
 }
@@ -172,10 +174,17 @@ pub fn write(verdict: &Verdict) -> Result<Vec<u8>, serde_json::Error> {
     let status = match verdict {
         Verdict::Allow { reason } => Status {
             allowed: true,
+            denied: false,
+            reason,
+        },
+        Verdict::Denied { reason } => Status {
+            allowed: false,
+            denied: true,
             reason,
         },
         Verdict::NoOpinion { reason } => Status {
             allowed: false,
+            denied: false,
             reason,
         },
     };
@@ -290,6 +299,13 @@ mod tests {
         assert_eq!(
             String::from_utf8(write(&none).unwrap()).unwrap(),
             r#"{"apiVersion":"authorization.k8s.io/v1","kind":"SubjectAccessReview","status":{"allowed":false}}"#
+        );
+        let denied = Verdict::Denied {
+            reason: "policy p".into(),
+        };
+        assert_eq!(
+            String::from_utf8(write(&denied).unwrap()).unwrap(),
+            r#"{"apiVersion":"authorization.k8s.io/v1","kind":"SubjectAccessReview","status":{"allowed":false,"denied":true,"reason":"policy p"}}"#
         );
     }
 }

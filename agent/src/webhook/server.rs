@@ -192,6 +192,7 @@ impl Drop for Place {
 /// The one endpoint: reads a review, judges it by the newest snapshot, answers.
 pub(super) struct Endpoint {
     pub(super) published: Arc<Published>,
+    agent: String,
     pub(super) clock: Clock,
     pub(super) metrics: WebhookMetrics,
     /// Seconds since 1970 of the last review; zero before the first.
@@ -213,12 +214,14 @@ enum Refusal {
 impl Endpoint {
     pub(super) fn new(
         published: Arc<Published>,
+        agent: String,
         clock: Clock,
         metrics: WebhookMetrics,
         called_at: Arc<AtomicI64>,
     ) -> Self {
         Self {
             published,
+            agent,
             clock,
             metrics,
             called_at,
@@ -274,8 +277,8 @@ impl Endpoint {
         let started = Instant::now();
         let facts = review::read(body).map_err(Refusal::Malformed)?;
         let now = self.clock.now();
-        let (index, freshness) = self.published.snapshot();
-        let verdict = authorize(&index, &facts, now, freshness);
+        let snapshot = self.published.snapshot();
+        let verdict = authorize(snapshot.known(&self.agent), &facts, now);
         let answer = review::write(&verdict).map_err(Refusal::Answer)?;
         self.metrics
             .seconds
@@ -286,6 +289,10 @@ impl Endpoint {
             Verdict::Allow { reason } => {
                 self.metrics.count("allow");
                 debug!(user = %facts.user, %reason, "allowed");
+            }
+            Verdict::Denied { reason } => {
+                self.metrics.count("denied");
+                debug!(user = %facts.user, %reason, "denied");
             }
             Verdict::NoOpinion { .. } => self.metrics.count("no-opinion"),
         }

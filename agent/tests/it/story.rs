@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use breakglass_agent::clock::Clock;
-use breakglass_agent::cluster::watch as cluster_watch;
+use breakglass_agent::cluster::watch::{self as cluster_watch, WatchNamespaces};
 use breakglass_agent::event_loop::{self, LINK_EVENTS, LINK_FRAMES, LinkEvent, Parts};
 use breakglass_agent::identity::{Identity, JournalKey};
 use breakglass_agent::journal::Journal;
@@ -19,6 +19,7 @@ use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::held::Held;
 use breakglass_agent_core::holdings::{Holdings, Received};
 use breakglass_agent_core::link::{Link, LinkConfig};
+use breakglass_agent_core::policies::Policies;
 use breakglass_protocol::ids::{CallId, ClusterName, GrantUid, Revision};
 use breakglass_protocol::kinds::auxiliary::FailurePolicy;
 use breakglass_protocol::kinds::debug_pod_template::TemplateEngine;
@@ -29,6 +30,7 @@ use breakglass_protocol::wire::grant::{
     ValueOrigin, Work, Workload, WorkloadKind, feature,
 };
 use breakglass_protocol::wire::hello::Welcome;
+use breakglass_protocol::wire::policy;
 use breakglass_protocol::wire::report::{Phase, Readiness, Report};
 use breakglass_protocol::wire::to_agent::{
     Ask, Call, Certificate, GrantFrame, Settled, SignWebhookClient, SnapshotBegin, SnapshotEnd,
@@ -45,6 +47,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fake_api::FakeApi;
 use crate::fake_hub::{Authority, CLUSTER};
+
+mod policies;
 
 const UID: &str = "11111111-1111-4111-8111-111111111111";
 const SESSION: &str = "debug-session-abc123";
@@ -106,29 +110,37 @@ impl Agent {
             loaded.memory,
             clock.now(),
         );
+        let policies = Policies::restore(loaded.policies.map(Result::unwrap));
         let published = Arc::new(Published::default());
         let (webhook, _ended) = webhook::spawn(WebhookSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             keys: make_root(clock.now().wall).unwrap(),
             names: ServerNames::unknown(),
             published: Arc::clone(&published),
+            agent: format!("system:serviceaccount:{AGENT}:{AGENT}"),
             clock,
             metrics: WebhookMetrics::register(&mut Registry::default()),
         })
         .unwrap();
         let metrics = Metrics::default();
-        let sightings = cluster_watch::start(&cluster, AGENT, AGENT, &metrics);
+        let sightings =
+            cluster_watch::start(&cluster, AGENT, AGENT, WatchNamespaces::Yes, &metrics);
         let parts = Parts {
             clock,
             cluster,
             namespace: AGENT.into(),
             journal,
             holdings,
+            policies,
             link: Link::new(LinkConfig {
                 cluster: identity.cluster.clone(),
                 program_version: "test".into(),
                 instance: "i".into(),
-                features: vec![feature::WORKLOAD.into(), feature::TEMPLATES.into()],
+                features: vec![
+                    feature::WORKLOAD.into(),
+                    feature::TEMPLATES.into(),
+                    policy::FEATURE.into(),
+                ],
             }),
             identity: watch::Sender::new(identity),
             webhook: webhook.clone(),
@@ -219,7 +231,8 @@ impl Agent {
         !self
             .published
             .snapshot()
-            .0
+            .known("")
+            .grants
             .lookup(NAMESPACE, pod)
             .is_empty()
     }

@@ -66,6 +66,7 @@ impl Webhook {
             keys: keys.clone(),
             names: ServerNames::new([LOOPBACK.to_owned()], 9443).unwrap(),
             published: Arc::clone(&published),
+            agent: "system:serviceaccount:breakglass-agent:breakglass-agent".into(),
             clock,
             metrics: WebhookMetrics::register(&mut registry),
         })

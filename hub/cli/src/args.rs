@@ -327,6 +327,10 @@ pub struct WebhookConfig {
         default_value = "/etc/kubernetes/breakglass/webhook.kubeconfig"
     )]
     pub kubeconfig_path: String,
+    /// Ask the agent before RBAC and about everything, so that deny policies refuse what RBAC allows. Every request of
+    /// people and programs then waits for the agent, about a millisecond
+    #[arg(long)]
+    pub deny_policies: bool,
 }
 
 #[derive(Subcommand)]

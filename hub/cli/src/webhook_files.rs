@@ -6,21 +6,54 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use breakglass_protocol::api::cluster::WebhookConfig;
 
-/// `AuthorizationConfiguration` with RBAC before the webhook: the webhook only adds what RBAC does not give. Narrow
-/// conditions: the API server asks the agent about pods only, and never about nodes or service accounts.
-pub fn authorization(kubeconfig_path: &str) -> String {
-    let path = serde_json::Value::from(kubeconfig_path);
-    format!(
-        r#"# Give this file to kube-apiserver as --authorization-config (instead of --authorization-mode); it picks up later
+/// What the API server asks the agent about, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// After RBAC, about pods only: the webhook only adds what RBAC does not give.
+    BehindRbac,
+    /// Before RBAC, about everything that people and their programs do: only so deny policies refuse what RBAC allows.
+    BeforeRbac,
+}
+
+/// `AuthorizationConfiguration`. Its conditions keep the cluster's own parts out of the agent's reach, so that it runs
+/// without the agent.
+pub fn authorization(kubeconfig_path: &str, order: &Order) -> String {
+    let rbac = "- type: RBAC\n  name: rbac\n";
+    let (before, after, conditions) = match order {
+        Order::BehindRbac => (rbac, "", ABOUT_PODS),
+        Order::BeforeRbac => ("", rbac, ABOUT_EVERYTHING),
+    };
+    let webhook = webhook(kubeconfig_path, conditions);
+    format!("{HEAD}{before}{webhook}{after}")
+}
+
+const HEAD: &str = "\
+# Give this file to kube-apiserver as --authorization-config (instead of --authorization-mode); it picks up later
 # changes by itself. Authorizers that you have besides Node and RBAC belong in here too.
 apiVersion: apiserver.config.k8s.io/v1
 kind: AuthorizationConfiguration
 authorizers:
 - type: Node
   name: node
-- type: RBAC
-  name: rbac
-- type: Webhook
+";
+
+/// Nobody's pods but people's: nodes and service accounts are never in a session.
+const ABOUT_PODS: &str = "\
+    - expression: has(request.resourceAttributes) && request.resourceAttributes.resource == 'pods'
+    - expression: \"!('system:nodes' in request.groups) && !('system:serviceaccounts' in request.groups)\"
+";
+
+/// Deny policies apply to service accounts too, but not to Kubernetes's own (S16).
+const ABOUT_EVERYTHING: &str = "\
+    - expression: has(request.resourceAttributes)
+    - expression: \"!('system:nodes' in request.groups) && !request.user.startsWith('system:kube-')\"
+    - expression: \"!request.user.startsWith('system:serviceaccount:kube-system:')\"
+";
+
+fn webhook(kubeconfig_path: &str, conditions: &str) -> String {
+    let path = serde_json::Value::from(kubeconfig_path);
+    format!(
+        r#"- type: Webhook
   name: breakglass
   webhook:
     timeout: 1s
@@ -37,9 +70,7 @@ authorizers:
       type: KubeConfigFile
       kubeConfigFile: {path}
     matchConditions:
-    - expression: has(request.resourceAttributes) && request.resourceAttributes.resource == 'pods'
-    - expression: "!('system:nodes' in request.groups) && !('system:serviceaccounts' in request.groups)"
-"#
+{conditions}"#
     )
 }
 
@@ -102,7 +133,7 @@ mod tests {
 
     #[test]
     fn both_files_are_yaml_whatever_the_path_holds() {
-        let text = authorization("/etc/k8s/we\"ird: #path");
+        let text = authorization("/etc/k8s/we\"ird: #path", &Order::BehindRbac);
         let parsed: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
         assert_eq!(
             parsed["authorizers"][2]["webhook"]["connectionInfo"]["kubeConfigFile"],
@@ -125,5 +156,19 @@ mod tests {
             "https://10.0.0.9:9443/authorize"
         );
         assert_eq!(parsed["users"][0]["user"]["client-key-data"], "S0VZ");
+    }
+
+    #[test]
+    fn s16_deny_policies_are_asked_before_rbac() {
+        let order = |order| {
+            let parsed: serde_json::Value =
+                serde_saphyr::from_str(&authorization("/etc/k", &order)).unwrap();
+            let names = parsed["authorizers"].as_array().unwrap().iter();
+            names
+                .map(|one| one["name"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(order(Order::BehindRbac), ["node", "rbac", "breakglass"]);
+        assert_eq!(order(Order::BeforeRbac), ["node", "breakglass", "rbac"]);
     }
 }

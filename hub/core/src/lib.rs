@@ -10,7 +10,8 @@
 //!    conversation that carries it there.
 //! 4. [`observed`] takes the agent's reports in: only what was observed, never what people decided.
 //! 5. [`enrolment`] is how a cluster comes to speak for itself; [`offer`] what a template offers to whom.
-//! 6. [`audit`] is what is written down about each step.
+//! 6. [`policy`] says which deny policies a cluster's agent is sent.
+//! 7. [`audit`] is what is written down about each step.
 
 pub mod access;
 pub mod audit;
@@ -26,6 +27,7 @@ pub mod observed;
 pub mod offer;
 pub mod pace;
 pub mod placement;
+pub mod policy;
 pub mod refusal;
 pub mod request;
 pub mod session;

@@ -17,9 +17,13 @@ use jiff::Timestamp;
 use breakglass_protocol::ids::{CallId, ClusterName, GrantUid, Revision};
 use breakglass_protocol::limits::{DEAD_AFTER, HANDSHAKE_TIMEOUT, PING_INTERVAL};
 use breakglass_protocol::wire::close::{Close, CloseCode};
-use breakglass_protocol::wire::to_agent::{Ask, Call, Certificate, GrantFrame, Settled, ToAgent};
+use breakglass_protocol::wire::policy;
+use breakglass_protocol::wire::to_agent::{
+    Ask, Call, Certificate, GrantFrame, PoliciesFrame, Settled, ToAgent,
+};
 
 use crate::clock::{Now, between};
+use crate::policy::PreparedPolicies;
 
 mod desired;
 mod event;
@@ -103,6 +107,8 @@ pub struct HubLink {
     wanted: Option<GrantUid>,
     events: VecDeque<Event>,
     calls: BTreeMap<CallId, Duration>,
+    /// What was said of deny policies on this connection.
+    policies: Option<PreparedPolicies>,
 }
 
 impl HubLink {
@@ -123,7 +129,44 @@ impl HubLink {
             wanted: None,
             events: VecDeque::new(),
             calls: BTreeMap::new(),
+            policies: None,
         }
+    }
+
+    /// Whether the agent judges by deny policies.
+    #[must_use]
+    pub fn knows_policies(&self) -> bool {
+        match &self.phase {
+            Phase::Online { features } => features.contains(policy::FEATURE),
+            Phase::Greeting { .. } | Phase::Closed => false,
+        }
+    }
+
+    /// The deny policies of the cluster as they are now: to be told before [`Self::snapshot`], and when they may have
+    /// changed. Only what differs from what was said is sent, and only to an agent that knows them.
+    pub fn policies(&mut self, prepared: PreparedPolicies) {
+        let is_said = self
+            .policies
+            .as_ref()
+            .is_some_and(|said| said.body == prepared.body);
+        if is_said || !self.knows_policies() {
+            return;
+        }
+        // What still waits is overtaken.
+        self.queue
+            .retain(|queued| !matches!(queued, Queued::Frame(ToAgent::Policies(_))));
+        self.push(Queued::Frame(ToAgent::Policies(PoliciesFrame {
+            revision: prepared.revision,
+            requires: prepared.requires.clone(),
+            body: prepared.body.clone(),
+        })));
+        self.policies = Some(prepared);
+    }
+
+    /// The deny policies that were sent on this connection.
+    #[must_use]
+    pub fn sent_policies(&self) -> Option<&PreparedPolicies> {
+        self.policies.as_ref()
     }
 
     /// Whether the conversation is over; the shell drops it once its queues are drained.

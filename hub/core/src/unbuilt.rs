@@ -71,16 +71,8 @@ pub fn of(document: Document<'_>) -> Vec<Unbuilt> {
         Document::PodTemplate(spec) => search(spec, table::POD_TEMPLATE),
         Document::Cluster(spec) => search(spec, table::CLUSTER),
         Document::Binding(spec) => search(spec, table::BINDING),
-        Document::DenyPolicy(_) => whole("DenyPolicy"),
+        Document::DenyPolicy(spec) => search(spec, table::DENY_POLICY),
     }
-}
-
-/// A kind of which nothing is built.
-fn whole(kind: &str) -> Vec<Unbuilt> {
-    vec![Unbuilt {
-        field: "kind".to_owned(),
-        message: format!("{kind} is not supported yet; remove this document"),
-    }]
 }
 
 fn search(spec: &impl Serialize, table: &[Entry]) -> Vec<Unbuilt> {

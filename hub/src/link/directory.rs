@@ -177,12 +177,12 @@ impl Directory {
             ObjectKind::DebugPodTemplate
             | ObjectKind::DebugSessionClusterBinding
             | ObjectKind::DebugSessionTemplate
-            | ObjectKind::DenyPolicy
             | ObjectKind::Ledger
             | ObjectKind::Cursor
             | ObjectKind::Delivery
             | ObjectKind::Tally
             | ObjectKind::Warning => {}
+            ObjectKind::DenyPolicy => registry.policies_changed(),
         }
         self.seen.send_replace(revision);
     }

@@ -3,6 +3,7 @@
 //!
 //! One task, one loop: nothing is shared with other connections but the store, the directory and the registry.
 
+mod policies;
 mod record;
 mod renewal;
 mod reports;
@@ -35,7 +36,7 @@ use self::status::{Left, Shown};
 use super::directory::Directory;
 use super::identity::PeerCertificate;
 use super::listener::Door;
-use super::registry::{self, Extent, Pending, Place, Question, Unanswered};
+use super::registry::{self, Extent, Pending, Place, Policies, Question, Unanswered};
 use super::standing::{self, NoStanding, Standing, enrolment_key};
 use crate::app::{App, Change, read_session};
 use crate::store::{StoreError, typed};
@@ -61,7 +62,7 @@ pub(super) async fn run(
     let greeting = Greeting {
         cluster: certificate.cluster.clone(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        features: Vec::new(),
+        features: vec![breakglass_protocol::wire::policy::FEATURE.to_owned()],
     };
     let mut pump = Pump {
         app: &door.app,
@@ -72,6 +73,7 @@ pub(super) async fn run(
         certificate,
         expires_at: standing.expires_at,
         names: standing.names,
+        tenant: standing.tenant,
         place: None,
         calls: HashMap::new(),
         shown: Shown::default(),
@@ -105,6 +107,8 @@ struct Pump<'a> {
     certificate: PeerCertificate,
     expires_at: Timestamp,
     names: UserNames,
+    /// Of the cluster: deny policies may be for one.
+    tenant: Option<String>,
     /// Once the handshake is done.
     place: Option<Place>,
     /// Bounded by the link's limit of open questions.
@@ -273,6 +277,9 @@ impl Pump<'_> {
         if let Err(error) = self.directory.catch_up(self.app).await {
             return self.store_failed("the directory of sessions", &error);
         }
+        if let Err(error) = self.send_policies().await {
+            return self.store_failed("the deny policies", &error);
+        }
         let (revision, uids) = self.directory.wanted(&self.cluster);
         tracing::info!(cluster = %self.cluster, from = %self.from, agent_version, grants = uids.len(), "an agent is connected");
         self.link.snapshot(revision, uids);
@@ -320,6 +327,12 @@ impl Pump<'_> {
         if pending.standing == registry::Standing::LookAgain {
             self.look_again().await;
         }
+        let all_anew = pending.extent == Extent::Everything;
+        if (all_anew || pending.policies == Policies::Changed)
+            && let Err(error) = self.send_policies().await
+        {
+            return self.store_failed("the deny policies", &error);
+        }
         match pending.extent {
             Extent::Everything => {
                 let (revision, uids) = self.directory.wanted(&self.cluster);
@@ -338,6 +351,12 @@ impl Pump<'_> {
         match standing::of(self.app, &self.certificate).await {
             Ok(standing) => {
                 self.expires_at = standing.expires_at;
+                if standing.tenant != self.tenant {
+                    self.tenant = standing.tenant;
+                    if let Err(error) = self.send_policies().await {
+                        return self.store_failed("the deny policies", &error);
+                    }
+                }
                 if standing.names != self.names {
                     self.names = standing.names;
                     for uid in self.directory.wanted(&self.cluster).1 {

@@ -76,7 +76,16 @@ pub(super) struct Pending {
     /// Sessions of the cluster that have changed; at most as many as the cluster has.
     pub(super) sessions: BTreeSet<GrantUid>,
     pub(super) standing: Standing,
+    pub(super) policies: Policies,
     pub(super) extent: Extent,
+}
+
+/// Whether deny policies may be others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Policies {
+    #[default]
+    AsBefore,
+    Changed,
 }
 
 /// Whether what the hub knows of the cluster itself (certificates, user names) may have changed.
@@ -223,6 +232,15 @@ impl Registry {
             news.tell(|pending| {
                 pending.sessions.insert(uid.clone());
             });
+        }
+    }
+
+    /// A deny policy has changed. Whom it covers, each connection's task finds out itself.
+    pub(super) fn policies_changed(&self) {
+        for entry in lock(&self.inner).connections.values() {
+            entry
+                .news
+                .tell(|pending| pending.policies = Policies::Changed);
         }
     }
 

@@ -4,7 +4,7 @@
 use breakglass_hub_core::enrolment::Enrolment;
 use breakglass_hub_core::grant::{Claim, UserNames};
 use breakglass_protocol::ids::ClusterName;
-use breakglass_protocol::kinds::cluster::{self, Cluster, UserNameClaim};
+use breakglass_protocol::kinds::cluster::{self, Cluster, ClusterSpec, UserNameClaim};
 use jiff::Timestamp;
 
 use super::identity::{self, PeerCertificate, PeerRefusal};
@@ -32,6 +32,8 @@ pub(crate) fn cluster_key(cluster: &ClusterName) -> Key {
 pub(super) struct Standing {
     /// How people read there.
     pub(super) names: UserNames,
+    /// Whose it is.
+    pub(super) tenant: Option<String>,
     /// The end of the certificate that was judged.
     pub(super) expires_at: Timestamp,
 }
@@ -62,15 +64,19 @@ pub(super) async fn of(app: &App, peer: &PeerCertificate) -> Result<Standing, No
     let store = app.store.as_ref();
     let enrolment = typed::get::<Enrolment>(store, enrolment_key(&peer.cluster)).await?;
     let expires_at = identity::judge(peer, enrolment.as_ref().map(|e| &e.object), app.now().wall)?;
-    let names = accepted(app, &peer.cluster).await?;
-    Ok(Standing { names, expires_at })
+    let spec = accepted(app, &peer.cluster).await?;
+    Ok(Standing {
+        names: names(spec.user_names.as_ref()),
+        tenant: spec.tenant,
+        expires_at,
+    })
 }
 
-/// Checks that the cluster is registered and accepted; how people read there.
+/// Checks that the cluster is registered and accepted; what administrators say of it.
 ///
 /// # Errors
 /// [`NoStanding::Refused`] if it is not.
-pub(super) async fn accepted(app: &App, cluster: &ClusterName) -> Result<UserNames, NoStanding> {
+pub(super) async fn accepted(app: &App, cluster: &ClusterName) -> Result<ClusterSpec, NoStanding> {
     let stored = typed::get::<Cluster>(app.store.as_ref(), cluster_key(cluster)).await?;
     let Some(stored) = stored else {
         return Err(PeerRefusal::NotRegistered {
@@ -85,7 +91,7 @@ pub(super) async fn accepted(app: &App, cluster: &ClusterName) -> Result<UserNam
         }
         .into());
     }
-    Ok(names(stored.object.spec.user_names.as_ref()))
+    Ok(stored.object.spec)
 }
 
 fn names(stored: Option<&cluster::UserNames>) -> UserNames {

@@ -6,3 +6,4 @@ mod enrolment;
 mod fake_agent;
 mod grants;
 mod hub;
+mod policies;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::grant::EndReason;
-use crate::ids::GrantUid;
+use crate::ids::{GrantUid, Revision};
 
 /// What the agent sees of one grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,4 +213,33 @@ pub struct AgentStatus {
     /// When the API server last called the webhook with a valid certificate.
     #[serde(default)]
     pub webhook_called_at: Option<Timestamp>,
+    /// The deny policies that it holds; absent from agents that know none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deny_policies: Option<DenyPolicyReport>,
+}
+
+/// What an agent does with deny policies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DenyPolicyReport {
+    /// Of the set that it holds; `None` before it was given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+    /// How many policies that set has.
+    pub policies: usize,
+    pub state: DenyPolicyState,
+    /// For people: why, if they are not applied as the hub last said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Whether the webhook judges by them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DenyPolicyState {
+    Applied,
+    /// The cluster's owner does not want them (`ceiling.denyPolicies: false`): held, not judged by.
+    HeldBack,
+    /// The newest set could not be taken; the one before is judged by.
+    Outdated,
 }

@@ -22,6 +22,21 @@ pub enum ToAgent {
     /// The certificate that the agent asked for with `RenewCertificate`.
     Certificate(Certificate),
     Close(Close),
+    /// Every deny policy that covers the cluster, replacing those before. Sent to agents whose Hello lists
+    /// [`super::policy::FEATURE`]: before each snapshot, and when it changes.
+    Policies(PoliciesFrame),
+}
+
+/// Envelope of a set of deny policies (D17).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoliciesFrame {
+    /// When the set was read; of two on one connection the newer counts.
+    pub revision: Revision,
+    /// Features without which the agent must refuse the set and keep the one before.
+    pub requires: Vec<String>,
+    /// [`super::policy::PolicySet`] as JSON, at most [`crate::limits::MAX_POLICIES_BYTES`].
+    #[serde(with = "serde_bytes")]
+    pub body: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,8 +16,8 @@ use serde::de::DeserializeOwned;
 
 fn to_agent_frames() -> Vec<(&'static str, to_agent::ToAgent)> {
     use to_agent::{
-        Ask, Call, Certificate, GrantFrame, Settled, SignWebhookClient, SnapshotBegin, SnapshotEnd,
-        ToAgent,
+        Ask, Call, Certificate, GrantFrame, PoliciesFrame, Settled, SignWebhookClient,
+        SnapshotBegin, SnapshotEnd, ToAgent,
     };
     vec![
         (
@@ -80,6 +80,14 @@ fn to_agent_frames() -> Vec<(&'static str, to_agent::ToAgent)> {
                 code: CloseCode::Superseded,
                 message: "a newer connection took over".into(),
                 retry_after_ms: Some(60_000),
+            }),
+        ),
+        (
+            "policies",
+            ToAgent::Policies(PoliciesFrame {
+                revision: Revision(302),
+                requires: vec!["policies.v1".into()],
+                body: br#"{"policies":[]}"#.to_vec(),
             }),
         ),
     ]
@@ -252,4 +260,35 @@ fn a_grant_with_texts_keeps_its_words() {
     });
     let grant: Grant = serde_json::from_value(sent.clone()).unwrap();
     assert_eq!(serde_json::to_value(&grant).unwrap(), sent);
+}
+
+/// What a hub of this version sends of deny policies; an agent two releases on must read it.
+#[test]
+fn deny_policies_keep_their_words() {
+    use breakglass_protocol::wire::policy::PolicySet;
+    for sent in [
+        serde_json::json!({"policies": [
+            {"name": "no-secrets", "precedence": 100, "rules": [
+                {"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["db"],
+                 "subresources": ["status"],
+                 "namespaces": {"patterns": ["prod-*"], "selectorTerms": [
+                    {"matchLabels": {"tier": "prod"},
+                     "matchExpressions": [{"key": "team", "operator": "In", "values": ["a"]}]}]}},
+                {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+            ]},
+        ]}),
+        serde_json::json!({"withheld": "too large"}),
+    ] {
+        let set: PolicySet = serde_json::from_value(sent.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&set).unwrap(), sent);
+    }
+}
+
+#[test]
+fn s16_a_rule_with_a_term_that_this_build_does_not_know_is_refused_with_its_set() {
+    use breakglass_protocol::wire::policy::PolicySet;
+    let rule = serde_json::json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "users": ["mallory"]});
+    let set = serde_json::json!({"policies": [{"name": "p", "precedence": 1, "rules": [rule]}]});
+    let error = serde_json::from_value::<PolicySet>(set).unwrap_err();
+    assert!(error.to_string().contains("users"), "{error}");
 }

@@ -66,6 +66,18 @@ fn fresh(seconds: u64) -> Freshness {
     }
 }
 
+/// Where no deny policy has a say.
+fn authorize(grants: &GrantIndex, review: &ReviewFacts, now: Now, freshness: Freshness) -> Verdict {
+    let known = Known {
+        grants,
+        freshness,
+        denied: &DenyIndex::default(),
+        namespaces: &NamespaceLabels::default(),
+        agent: "",
+    };
+    super::authorize(known, review, now)
+}
+
 fn judge(review: &ReviewFacts) -> Verdict {
     authorize(&index(|_| {}), review, sample::at(10), fresh(10))
 }
@@ -76,7 +88,9 @@ fn allowed(review: &ReviewFacts) -> bool {
 
 fn reason(verdict: Verdict) -> String {
     match verdict {
-        Verdict::Allow { reason } | Verdict::NoOpinion { reason } => reason,
+        Verdict::Allow { reason } | Verdict::Denied { reason } | Verdict::NoOpinion { reason } => {
+            reason
+        }
     }
 }
 

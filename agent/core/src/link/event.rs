@@ -8,6 +8,7 @@ use breakglass_protocol::wire::hello::Welcome;
 use breakglass_protocol::wire::to_agent::{Call, Certificate};
 
 use crate::holdings::Received;
+use crate::policies::ReceivedPolicies;
 
 /// What the agent says of itself in Hello.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,12 @@ pub enum LinkEvent {
     },
     /// Give it to [`crate::holdings::Holdings::settle`].
     Settled(GrantUid),
+    /// Give it to [`crate::policies::Policies::receive`].
+    Policies(ReceivedPolicies),
+    /// Give it to [`crate::policies::Policies::refuse`].
+    UnreadablePolicies {
+        why: String,
+    },
     /// A question; answer with [`super::Link::handle_answer`].
     Call(Call),
     Certificate(Certificate),

@@ -23,6 +23,25 @@ pub(super) struct Sync {
     pending: BTreeMap<GrantUid, Revision>,
     highest: Revision,
     acknowledged: Option<Revision>,
+    policies: HeardPolicies,
+}
+
+/// Whether the hub sends deny policies with a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AwaitedPolicies {
+    None,
+    WithSnapshot,
+}
+
+/// What was heard of deny policies on this connection.
+#[derive(Debug)]
+enum HeardPolicies {
+    /// None, and none need to come.
+    NotAwaited,
+    /// None, and a snapshot without them is not complete.
+    Awaited,
+    /// The newest.
+    Heard(Revision),
 }
 
 #[derive(Debug)]
@@ -63,7 +82,7 @@ pub(super) enum Ended {
 }
 
 impl Sync {
-    pub(super) fn new(now: Duration) -> Self {
+    pub(super) fn new(now: Duration, policies: AwaitedPolicies) -> Self {
         Self {
             snapshot: Snapshot::Awaited { since: now },
             heard: BTreeSet::new(),
@@ -71,7 +90,20 @@ impl Sync {
             pending: BTreeMap::new(),
             highest: Revision(0),
             acknowledged: None,
+            policies: match policies {
+                AwaitedPolicies::None => HeardPolicies::NotAwaited,
+                AwaitedPolicies::WithSnapshot => HeardPolicies::Awaited,
+            },
         }
+    }
+
+    /// Deny policies came. The same revision again may say something else: the cluster's tenant is not theirs.
+    pub(super) fn count_policies(&mut self, heard: Revision) -> Counted {
+        if matches!(self.policies, HeardPolicies::Heard(newest) if newest > heard) {
+            return Counted::Old;
+        }
+        self.policies = HeardPolicies::Heard(heard);
+        Counted::New
     }
 
     pub(super) fn begin(&mut self, begin: &SnapshotBegin, now: Duration) {
@@ -129,6 +161,11 @@ impl Sync {
                 seen,
                 ..
             } if *revision == ended && *count == seen.len() => {
+                if matches!(self.policies, HeardPolicies::Awaited) {
+                    return Ended::Incomplete {
+                        why: format!("snapshot {} came without the deny policies", ended.0),
+                    };
+                }
                 let present = seen.union(&self.heard).cloned().collect();
                 self.heard.clear();
                 self.snapshot = Snapshot::Complete { revision: ended };

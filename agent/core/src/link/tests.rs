@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::holdings::{Holdings, Taken};
+use crate::policies::Policies;
 use crate::sample::{self, at};
 use breakglass_protocol::ids::ClusterName;
 use std::collections::BTreeSet;
@@ -20,8 +21,32 @@ fn link() -> Link {
         cluster: ClusterName::new("prod-1"),
         program_version: "0.1.0".into(),
         instance: "i".into(),
-        features: vec![feature::WORKLOAD.into()],
+        features: vec![feature::WORKLOAD.into(), policy::FEATURE.into()],
     })
+}
+
+/// Deny policies of which each revision's set is another one.
+fn policies(revision: u64) -> ToAgent {
+    let name = format!("policy-{revision}");
+    let set = serde_json::json!({"policies": [{"name": name, "precedence": 100, "rules": []}]});
+    policies_frame(revision, set.to_string().into_bytes())
+}
+
+fn policies_frame(revision: u64, body: Vec<u8>) -> ToAgent {
+    ToAgent::Policies(PoliciesFrame {
+        revision: Revision(revision),
+        requires: vec![policy::FEATURE.into()],
+        body,
+    })
+}
+
+/// Of a hub that knows deny policies.
+fn welcome_with_policies() -> ToAgent {
+    let ToAgent::Welcome(mut welcome) = welcome() else {
+        unreachable!()
+    };
+    welcome.features = vec![policy::FEATURE.into()];
+    ToAgent::Welcome(welcome)
 }
 
 fn welcome() -> ToAgent {
@@ -195,6 +220,8 @@ fn d17_nothing_is_removed_before_the_end_of_the_snapshot() {
             | LinkEvent::Settled(_)
             | LinkEvent::Call(_)
             | LinkEvent::Certificate(_)
+            | LinkEvent::Policies(_)
+            | LinkEvent::UnreadablePolicies { .. }
             | LinkEvent::Ping => None,
         })
     };
@@ -245,6 +272,81 @@ fn a_hub_may_start_its_snapshot_over_with_another_count() {
 }
 
 #[test]
+fn s16_a_snapshot_without_the_deny_policies_is_not_complete() {
+    let online = |frames: Vec<ToAgent>| {
+        let mut link = link();
+        link.handle_connected(at(0));
+        link.handle_frame(welcome_with_policies(), at(0));
+        events(&mut link);
+        for frame in frames {
+            link.handle_frame(frame, at(0));
+        }
+        link
+    };
+    let mut lost = online(vec![begin(7, 0), end(7)]);
+    assert!(is_disconnected(&mut lost));
+    let mut whole = online(vec![policies(7), begin(7, 0), end(7)]);
+    let said = events(&mut whole);
+    assert!(
+        matches!(
+            &said[..],
+            [LinkEvent::Policies(_), LinkEvent::SnapshotComplete { .. }]
+        ),
+        "{said:?}"
+    );
+    // An older set that comes late changes nothing, a newer one does.
+    whole.handle_frame(policies(6), at(1));
+    assert_eq!(events(&mut whole), []);
+    whole.handle_frame(policies(8), at(1));
+    assert!(matches!(
+        &events(&mut whole)[..],
+        [LinkEvent::Policies(received)] if received.revision == Revision(8)
+    ));
+    // A hub of before deny policies sends none, and that is fine.
+    let mut old_hub = super::tests::online(vec![begin(7, 0), end(7)]);
+    assert!(!is_disconnected(&mut old_hub));
+}
+
+#[test]
+fn s16_deny_policies_that_cannot_be_read_are_told_and_never_half_taken() {
+    let rule = r#"{"verbs":["*"],"apiGroups":["*"],"resources":["*"],"users":["x"]}"#;
+    let unknown_term =
+        format!(r#"{{"policies":[{{"name":"p","precedence":1,"rules":[{rule}]}}]}}"#);
+    for (body, says) in [
+        (b"{}".to_vec(), "cannot be read"),
+        (unknown_term.into_bytes(), "users"),
+        (vec![b' '; MAX_POLICIES_BYTES + 1], "over the limit"),
+    ] {
+        let mut link = online(vec![policies_frame(1, body)]);
+        let said = events(&mut link);
+        assert!(
+            matches!(&said[..], [LinkEvent::UnreadablePolicies { why }] if why.contains(says)),
+            "{said:?}"
+        );
+    }
+    let mut lacking = ToAgent::Policies(PoliciesFrame {
+        revision: Revision(1),
+        requires: vec![policy::FEATURE.into(), "policies.v9".into()],
+        body: b"what only a newer agent reads".to_vec(),
+    });
+    let mut link = online(vec![lacking.clone()]);
+    assert!(matches!(
+        &events(&mut link)[..],
+        [LinkEvent::Policies(received)] if received.missing_features == ["policies.v9"]
+    ));
+    // As large as a frame may be.
+    if let ToAgent::Policies(frame) = &mut lacking {
+        frame.requires.clear();
+        frame.body = vec![b'['; 3 * 1024 * 1024];
+    }
+    link.handle_frame(lacking, at(1));
+    assert!(matches!(
+        &events(&mut link)[..],
+        [LinkEvent::UnreadablePolicies { .. }]
+    ));
+}
+
+#[test]
 fn d17_missing_features_are_named_and_unreadable_grants_told() {
     let mut strange = frame_of(&grant("1"), 1);
     strange.requires.push("streams.v9".into());
@@ -269,6 +371,8 @@ fn d17_missing_features_are_named_and_unreadable_grants_told() {
             | LinkEvent::Settled(_)
             | LinkEvent::Call(_)
             | LinkEvent::Certificate(_)
+            | LinkEvent::Policies(_)
+            | LinkEvent::UnreadablePolicies { .. }
             | LinkEvent::Ping
             | LinkEvent::Disconnect(_) => panic!("no other event is due"),
         })
@@ -447,6 +551,8 @@ fn a_report_that_is_too_large_goes_without_its_pods() {
 struct Hub {
     revision: u64,
     grants: BTreeMap<String, (u64, Grant)>,
+    /// When the deny policies changed last.
+    policies: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -457,6 +563,8 @@ enum Deed {
     Terminate(usize),
     /// The session is deleted in the hub: absent from the next snapshot.
     Forget(usize),
+    /// The deny policies are others.
+    Policies,
 }
 
 impl Hub {
@@ -497,18 +605,27 @@ impl Hub {
                     self.grants.remove(&uid);
                 }
             }
+            Deed::Policies => self.policies = revision,
         }
     }
 
     fn snapshot(&self) -> Vec<ToAgent> {
         let count = u32::try_from(self.grants.len()).unwrap();
-        let mut frames = vec![begin(self.revision, count)];
-        frames.extend(self.changes_since(0));
+        let mut frames = vec![policies(self.policies), begin(self.revision, count)];
+        frames.extend(self.grants_since(0));
         frames.push(end(self.revision));
         frames
     }
 
     fn changes_since(&self, revision: u64) -> Vec<ToAgent> {
+        let mut frames = self.grants_since(revision);
+        if self.policies > revision {
+            frames.push(policies(self.policies));
+        }
+        frames
+    }
+
+    fn grants_since(&self, revision: u64) -> Vec<ToAgent> {
         self.grants
             .values()
             .filter(|(changed, _)| *changed > revision)
@@ -532,6 +649,7 @@ fn deeds() -> impl Strategy<Value = Deed> {
         2 => (0_usize..8).prop_map(Deed::Renew),
         2 => (0_usize..8).prop_map(Deed::Terminate),
         1 => (0_usize..8).prop_map(Deed::Forget),
+        1 => Just(Deed::Policies),
     ]
 }
 
@@ -542,9 +660,15 @@ fn fates() -> impl Strategy<Value = Fate> {
 }
 
 /// Plays one connection; performs the link's events on the holdings as the program does. Returns UIDs that ended.
-fn play(link: &mut Link, holdings: &mut Holdings, frames: &[ToAgent], fates: &[Fate]) {
+fn play(
+    link: &mut Link,
+    holdings: &mut Holdings,
+    policies: &mut Policies,
+    frames: &[ToAgent],
+    fates: &[Fate],
+) {
     link.handle_connected(at(1));
-    link.handle_frame(welcome(), at(1));
+    link.handle_frame(welcome_with_policies(), at(1));
     let mut delivered: Vec<ToAgent> = Vec::new();
     for (place, frame) in frames.iter().enumerate() {
         match fates
@@ -575,10 +699,14 @@ fn play(link: &mut Link, holdings: &mut Holdings, frames: &[ToAgent], fates: &[F
                     return;
                 }
                 LinkEvent::Online(_) => {}
+                LinkEvent::Policies(received) => {
+                    policies.receive(received);
+                }
                 LinkEvent::Unreadable { .. }
                 | LinkEvent::Settled(_)
                 | LinkEvent::Call(_)
                 | LinkEvent::Certificate(_)
+                | LinkEvent::UnreadablePolicies { .. }
                 | LinkEvent::Ping => panic!("{event:?}"),
             }
         }
@@ -600,6 +728,7 @@ proptest! {
         let mut hub = Hub::default();
         let mut link = link();
         let mut holdings = sample::holdings(at(0));
+        let mut policies = Policies::default();
         let mut over = BTreeSet::new();
         let good = (Vec::new(), Vec::new(), vec![Fate::Whole]);
         for (before, during, fates) in connections.iter().chain([&good]) {
@@ -610,7 +739,7 @@ proptest! {
                 hub.perform(deed);
                 frames.extend(hub.changes_since(revision));
             }
-            play(&mut link, &mut holdings, &frames, fates);
+            play(&mut link, &mut holdings, &mut policies, &frames, fates);
             for uid in &over {
                 prop_assert!(holdings.get(uid).is_some_and(|held| held.has_ended()), "{} came back", uid);
             }
@@ -626,5 +755,7 @@ proptest! {
             .map(|held| (held.grant.uid.as_str(), held.deadline.renewal()))
             .collect();
         prop_assert_eq!(wanted, held);
+        let report = policies.report(&crate::ceiling::Ceiling::default());
+        prop_assert_eq!(report.revision, Some(Revision(hub.policies)));
     }
 }

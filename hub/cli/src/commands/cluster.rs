@@ -13,6 +13,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use crate::args::{Cluster, Format, Register, WebhookConfig as WebhookArgs};
 use crate::client::Client;
 use crate::output::{self, Shown};
+use crate::webhook_files::Order;
 
 /// Runs one of the commands.
 pub async fn run(client: &Client, format: Format, command: Cluster) -> Result<()> {
@@ -162,7 +163,12 @@ async fn webhook_config(client: &Client, args: &WebhookArgs) -> Result<()> {
         )
         .await?;
     let kubeconfig = crate::webhook_files::kubeconfig(&config, &key.serialize_pem());
-    let authorization = crate::webhook_files::authorization(&args.kubeconfig_path);
+    let order = if args.deny_policies {
+        Order::BeforeRbac
+    } else {
+        Order::BehindRbac
+    };
+    let authorization = crate::webhook_files::authorization(&args.kubeconfig_path, &order);
     match &args.out {
         Some(dir) => write_files(dir, &authorization, &kubeconfig, &config.expires_at),
         None => output::write_out(&format!(

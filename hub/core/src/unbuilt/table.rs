@@ -160,3 +160,16 @@ pub(super) const CLUSTER: &[Entry] = &[
     // Grants name people, never groups.
     unbuilt("userNames.groupsPrefix", Used::Set),
 ];
+
+pub(super) const DENY_POLICY: &[Entry] = &[
+    built("precedence"),
+    built("appliesTo.clusters"),
+    built("appliesTo.tenants"),
+    // A policy judges what no session allows, so there is no session to be named (S16).
+    unbuilt("appliesTo.sessions", Used::Set),
+    built("rules"),
+    // Kubernetes's constrained impersonation.
+    unbuilt("impersonationRules", Used::Set),
+    // A review tells nothing of the pod (D21).
+    unbuilt("podSecurityRules", Used::Set),
+];

@@ -6,14 +6,16 @@ use std::time::Duration;
 use breakglass_hub_core::clock::Now;
 use breakglass_hub_core::grant::{Ended, Prepared};
 use breakglass_hub_core::link::{AskError, CallFailure, Event, Greeting, HubLink, Outgoing};
+use breakglass_hub_core::policy::PreparedPolicies;
 use breakglass_protocol::ids::{CallId, ClusterName, GrantUid, Revision};
 use breakglass_protocol::limits::{DEAD_AFTER, HANDSHAKE_TIMEOUT, PING_INTERVAL};
 use breakglass_protocol::wire::close::CloseCode;
 use breakglass_protocol::wire::codec;
 use breakglass_protocol::wire::grant::feature;
 use breakglass_protocol::wire::hello::Hello;
+use breakglass_protocol::wire::policy;
 use breakglass_protocol::wire::report::Phase;
-use breakglass_protocol::wire::to_agent::{Ask, SignWebhookClient, ToAgent};
+use breakglass_protocol::wire::to_agent::{Ask, PoliciesFrame, SignWebhookClient, ToAgent};
 use breakglass_protocol::wire::to_hub::{
     Acknowledged, Answer, Answered, Blame, Declined, ReportFrame, ToHub, WebhookClient,
 };
@@ -35,7 +37,7 @@ fn hello() -> Hello {
         program_version: "test".into(),
         version_min: 1,
         version_max: 1,
-        features: vec![feature::WORKLOAD.into()],
+        features: vec![feature::WORKLOAD.into(), policy::FEATURE.into()],
         instance: "one".into(),
         cluster: CLUSTER.into(),
     }
@@ -54,6 +56,7 @@ struct Agent {
     revision: Revision,
     last_remaining_ms: u64,
     close: Option<CloseCode>,
+    policies: Option<PoliciesFrame>,
 }
 
 impl Agent {
@@ -95,6 +98,7 @@ impl Agent {
                 }));
             }
             ToAgent::Certificate(_) => {}
+            ToAgent::Policies(frame) => self.policies = Some(frame),
             ToAgent::Close(close) => self.close = Some(close.code),
         }
         None
@@ -106,6 +110,7 @@ impl Agent {
 struct Store {
     grants: BTreeMap<GrantUid, (u32, Vec<String>)>,
     revision: u64,
+    policies: u64,
 }
 
 impl Store {
@@ -598,8 +603,62 @@ fn d08_superseded_and_revoked_are_told_before_the_socket_closes() {
     }
 }
 
+/// Deny policies of which each revision's are others.
+fn policies(revision: u64) -> PreparedPolicies {
+    PreparedPolicies {
+        revision: Revision(revision),
+        requires: vec![policy::FEATURE.into()],
+        body: revision.to_string().into_bytes(),
+        withheld: None,
+    }
+}
+
+#[test]
+fn s16_only_the_newest_deny_policies_are_sent_and_only_when_they_are_others() {
+    let mut pair = Pair::greeted();
+    pair.hub.policies(policies(1));
+    pair.hub.policies(policies(2));
+    pair.snapshot();
+    let mut sent = Vec::new();
+    while let Some(Outgoing::Frame(frame)) = pair.hub.poll_outgoing(pair.now) {
+        sent.push(frame);
+    }
+    let [
+        ToAgent::Welcome(_),
+        ToAgent::Policies(frame),
+        ToAgent::SnapshotBegin(_),
+        ToAgent::SnapshotEnd(_),
+    ] = &sent[..]
+    else {
+        panic!("{sent:?}");
+    };
+    assert_eq!(frame.revision, Revision(2));
+    let mut same = policies(2);
+    same.revision = Revision(3);
+    pair.hub.policies(same);
+    assert_eq!(pair.hub.poll_outgoing(pair.now), None);
+    assert_eq!(pair.hub.sent_policies(), Some(&policies(2)));
+}
+
+#[test]
+fn s16_an_agent_that_knows_no_deny_policies_is_sent_none() {
+    let mut hub = HubLink::new(greeting(), at(0));
+    let mut old = hello();
+    old.features = vec![feature::WORKLOAD.into()];
+    hub.handle_frame(ToHub::Hello(old), at(0));
+    hub.policies(policies(1));
+    assert!(!hub.knows_policies());
+    assert_eq!(hub.sent_policies(), None);
+    assert!(matches!(
+        hub.poll_outgoing(at(0)),
+        Some(Outgoing::Frame(ToAgent::Welcome(_)))
+    ));
+    assert_eq!(hub.poll_outgoing(at(0)), None);
+}
+
 #[derive(Clone, Debug)]
 enum Happening {
+    Policies,
     Put(u32),
     Remove(u32),
     Move(usize),
@@ -608,6 +667,7 @@ enum Happening {
 
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
+        1 => Just(Happening::Policies),
         4 => (0..8_u32).prop_map(Happening::Put),
         1 => (0..8_u32).prop_map(Happening::Remove),
         4 => (1..12_usize).prop_map(Happening::Move),
@@ -621,10 +681,15 @@ proptest! {
     #[test]
     fn the_end_state_is_the_same(happenings in prop::collection::vec(happening(), 0..60)) {
         let mut pair = Pair::greeted();
+        pair.hub.policies(policies(0));
         pair.snapshot();
         let mut version = 0;
         for happening in happenings {
             match happening {
+                Happening::Policies => {
+                    pair.store.policies += 1;
+                    pair.hub.policies(policies(pair.store.policies));
+                }
                 Happening::Put(n) => {
                     version += 1;
                     pair.store.put(uid(n), version);
@@ -639,6 +704,8 @@ proptest! {
         pair.settle_down();
         let wanted: Vec<_> = pair.store.grants.iter().map(|(uid, (v, _))| (uid.to_string(), v.to_string())).collect();
         prop_assert_eq!(pair.holds(), wanted);
+        let told = pair.agent.policies.map(|frame| frame.body);
+        prop_assert_eq!(told, Some(policies(pair.store.policies).body));
     }
 }
 
@@ -646,5 +713,6 @@ fn reconnect(pair: &mut Pair) {
     pair.agent.listed = None;
     pair.hub = HubLink::new(greeting(), pair.now);
     pair.hub.handle_frame(ToHub::Hello(hello()), pair.now);
+    pair.hub.policies(policies(pair.store.policies));
     pair.snapshot();
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use breakglass_hub_core::audit::{Action, Outcome};
 use breakglass_protocol::kinds::cluster::{AgentIdentity, Cluster, ClusterStatus};
-use breakglass_protocol::wire::report::AgentStatus;
+use breakglass_protocol::wire::report::{AgentStatus, DenyPolicyReport};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Pump;
@@ -69,6 +69,11 @@ impl Shown {
             }
     }
 
+    /// What the agent said last of deny policies.
+    pub(super) fn policies(&self) -> Option<&DenyPolicyReport> {
+        self.agent.as_ref()?.deny_policies.as_ref()
+    }
+
     fn apply(&self, status: &mut ClusterStatus) {
         if self.agent_version.is_some() {
             status.agent_version.clone_from(&self.agent_version);
@@ -121,6 +126,7 @@ impl Pump<'_> {
                 status.revoked_at = None;
                 show_key(status, &self.certificate.key_fingerprint);
                 self.shown.apply(status);
+                self.show_policies(status, now.wall);
                 let events = match occasion {
                     Occasion::Arrival => {
                         vec![self.event(now, Action::ClusterConnected, Outcome::Done)]

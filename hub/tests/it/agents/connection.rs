@@ -140,6 +140,7 @@ fn said(hub: &TestHub) -> AgentStatus {
         ceiling: serde_json::json!({ "namespaces": ["breakglass-debug"] }),
         webhook_client_expires_at: None,
         webhook_called_at: Some(hub.app.now().wall),
+        deny_policies: None,
     }
 }
 

@@ -49,6 +49,8 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("deleteDebugSessionTemplate", "none", ""),
     ("putClusterBinding", "breakglass/none", "{}"),
     ("deleteClusterBinding", "breakglass/none", ""),
+    ("listDenyPolicies", "", ""),
+    ("getDenyPolicy", "none", ""),
     ("putDenyPolicy", "none", "{}"),
     ("deleteDenyPolicy", "none", ""),
     ("putCluster", "none", "{}"),
