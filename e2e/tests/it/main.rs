@@ -12,6 +12,7 @@
 
 mod access;
 mod crash;
+mod deny;
 mod deploy;
 mod end;
 mod foreign;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         templates::authors::CASES,
         templates::crash::CASES,
         crash::CASES,
+        deny::CASES,
         link::CASES,
     ]
     .concat();
