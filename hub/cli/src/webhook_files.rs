@@ -38,17 +38,15 @@ authorizers:
 ";
 
 /// Nobody's pods but people's: nodes and service accounts are never in a session.
-const ABOUT_PODS: &str = "\
-    - expression: has(request.resourceAttributes) && request.resourceAttributes.resource == 'pods'
-    - expression: \"!('system:nodes' in request.groups) && !('system:serviceaccounts' in request.groups)\"
-";
+const ABOUT_PODS: &str = r#"    - expression: has(request.resourceAttributes) && request.resourceAttributes.resource == 'pods'
+    - expression: "!('system:nodes' in request.groups) && !('system:serviceaccounts' in request.groups)"
+"#;
 
 /// Deny policies apply to service accounts too, but not to Kubernetes's own (S16).
-const ABOUT_EVERYTHING: &str = "\
-    - expression: has(request.resourceAttributes)
-    - expression: \"!('system:nodes' in request.groups) && !request.user.startsWith('system:kube-')\"
-    - expression: \"!request.user.startsWith('system:serviceaccount:kube-system:')\"
-";
+const ABOUT_EVERYTHING: &str = r#"    - expression: has(request.resourceAttributes)
+    - expression: "!('system:nodes' in request.groups) && !request.user.startsWith('system:kube-')"
+    - expression: "!request.user.startsWith('system:serviceaccount:kube-system:')"
+"#;
 
 fn webhook(kubeconfig_path: &str, conditions: &str) -> String {
     let path = serde_json::Value::from(kubeconfig_path);
