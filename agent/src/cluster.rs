@@ -1,17 +1,22 @@
 //! The API server as the agent uses it: small requests by JSON and path, so that any kind can be carried and only what is
-//! looked at is parsed. Reads, writes and watches run as the agent itself (D22).
+//! looked at is parsed. All runs as the agent itself, but for making a session's objects where its template names a
+//! ServiceAccount for that (S10, D22).
 //!
 //! What the agent's role must permit (the chart's RBAC):
 //! * in its own namespace: `secrets` get, list, create, patch, delete; `configmaps` get, list, watch; `services` get;
 //! * everywhere: `pods`, `replicasets`, `daemonsets`, `deployments` get, list, watch; `nodes` list, watch; `namespaces` get; `services`,
 //!   `events` list;
 //! * in the namespaces of sessions: `daemonsets`, `deployments` create, patch, delete; `replicasets` delete; `pods` patch,
-//!   delete; of each kind in the ceiling's `extraKinds` create, get, delete; what its `grantableRules` list.
+//!   delete; of each kind in the ceiling's `extraKinds` create, get, delete; what its `grantableRules` list;
+//! * with the ceiling's `createNamespaces`: `namespaces` create, delete, and list of what may be in one
+//!   ([`breakglass_agent_core::namespace::LOOKED_AT`]);
+//! * for each of the ceiling's `impersonation.serviceAccounts`: get and impersonate of that one.
 
 use std::time::Duration;
 
+use breakglass_agent_core::plan::Deployer;
 use breakglass_agent_core::plan::outcome::ApiFailure;
-use http::{Method, Request, header};
+use http::{HeaderName, HeaderValue, Method, Request, header};
 use kube::Client;
 use kube::core::{ApiResource, GroupVersionKind};
 use serde::Serialize;
@@ -20,15 +25,18 @@ use serde_json::Value;
 
 pub mod apply;
 mod discovery;
+pub mod inhabitants;
 pub mod namespaces;
 pub mod prune;
 pub mod read;
+mod rights;
 pub mod view;
 pub mod watch;
 
 /// Longest wait for one answer. Admission webhooks of the cluster may take up to 30 s by Kubernetes's own limit; such a
 /// cluster's creates are retried and found by their mark (D5).
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
 /// Largest piece of an API server's message that is told on: a few lines of a refusal.
 const MAX_MESSAGE: usize = 1000;
 
@@ -86,7 +94,7 @@ impl Target {
         })
     }
 
-    fn resource(&self) -> ApiResource {
+    pub(crate) fn resource(&self) -> ApiResource {
         let (group, version) = self
             .api_version
             .split_once('/')
@@ -120,19 +128,6 @@ impl Target {
     /// Path of the object.
     pub(crate) fn path(&self) -> Result<String, ApiFailure> {
         Ok(format!("{}/{}", self.collection()?, segment(&self.name)?))
-    }
-
-    /// The RBAC rule that permits `verb` on it, as YAML on one line.
-    fn rule(&self, verb: &str) -> String {
-        let resource = self.resource();
-        let place = match &self.namespace {
-            Some(namespace) => format!(" in namespace {namespace}"),
-            None => String::new(),
-        };
-        format!(
-            "{{apiGroups: [\"{}\"], resources: [\"{}\"], verbs: [\"{verb}\"]}}{place}",
-            resource.group, resource.plural
-        )
     }
 }
 
@@ -202,9 +197,24 @@ impl Cluster {
         target: &Target,
         request: Request<Vec<u8>>,
     ) -> Result<String, ApiFailure> {
+        self.call_as(&Deployer::Agent, verb, target, request).await
+    }
+
+    /// The same as somebody else. Without groups in the request the API server gives a ServiceAccount its own.
+    pub(crate) async fn call_as(
+        &self,
+        deployer: &Deployer,
+        verb: &str,
+        target: &Target,
+        mut request: Request<Vec<u8>>,
+    ) -> Result<String, ApiFailure> {
+        if let Deployer::ServiceAccount(account) = deployer {
+            let user = HeaderValue::try_from(account.user()).map_err(|e| invalid(e.to_string()))?;
+            request.headers_mut().insert(IMPERSONATE_USER, user);
+        }
         match tokio::time::timeout(CALL_TIMEOUT, self.client.request_text(request)).await {
             Ok(Ok(text)) => Ok(text),
-            Ok(Err(error)) => Err(failure(verb, target, &error)),
+            Ok(Err(error)) => Err(failure(deployer, verb, target, &error)),
             Err(_) => Err(ApiFailure {
                 code: 0,
                 reason: "Timeout".to_owned(),
@@ -266,7 +276,7 @@ pub(crate) fn parse<T: DeserializeOwned>(
 
 /// What went wrong, in words for people: which object, the API server's own words, and for missing rights the rule that
 /// would give them.
-fn failure(verb: &str, target: &Target, error: &kube::Error) -> ApiFailure {
+fn failure(deployer: &Deployer, verb: &str, target: &Target, error: &kube::Error) -> ApiFailure {
     let kube::Error::Api(status) = error else {
         return ApiFailure {
             code: 0,
@@ -276,11 +286,10 @@ fn failure(verb: &str, target: &Target, error: &kube::Error) -> ApiFailure {
     };
     let mut message = status.message.clone();
     // A quota's or admission's refusal is Forbidden too; only RBAC's reads so.
-    if status.code == 403 && status.message.contains(&format!("cannot {verb} resource")) {
-        message = format!(
-            "{message}. The agent's role lacks the rule {}; give it with the agent's chart values",
-            target.rule(verb)
-        );
+    if status.code == 403
+        && let Some(remedy) = rights::remedy(deployer, verb, target, &message)
+    {
+        message = format!("{message}. {remedy}");
     }
     ApiFailure {
         code: status.code,
@@ -352,7 +361,12 @@ mod tests {
         }))
         .unwrap();
         let target = Target::new("apps/v1", "DaemonSet", Some("n"), "s-ds");
-        let failure = failure("create", &target, &kube::Error::Api(status));
+        let failure = failure(
+            &Deployer::Agent,
+            "create",
+            &target,
+            &kube::Error::Api(status),
+        );
         assert_eq!(failure.code, 403);
         assert!(
             failure.message.contains(
@@ -371,7 +385,12 @@ mod tests {
         }))
         .unwrap();
         let target = Target::new("v1", "Pod", Some("n"), "x");
-        let failure = failure("create", &target, &kube::Error::Api(status));
+        let failure = failure(
+            &Deployer::Agent,
+            "create",
+            &target,
+            &kube::Error::Api(status),
+        );
         assert!(!failure.message.contains("role"), "{}", failure.message);
     }
 }

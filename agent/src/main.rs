@@ -387,6 +387,8 @@ fn link_config(identity: &Identity) -> LinkConfig {
             feature::SCHEDULING,
             feature::QUOTA,
             feature::DISRUPTION_BUDGET,
+            feature::NAMESPACES,
+            feature::IMPERSONATION,
             policy::FEATURE,
         ]
         .map(str::to_owned)

@@ -13,10 +13,12 @@ use crate::workload::Rendered;
 
 mod extra;
 mod image;
+mod place;
 mod pod;
 mod rbac;
 
 pub use extra::leave_out_unlisted;
+pub use place::{ImpersonationCeiling, settle_namespace};
 pub use rbac::GrantableRule;
 
 /// The session mode that this build deploys.
@@ -41,6 +43,13 @@ const CLOCK_DIFFERENCE_MS: u64 = 60_000;
 pub struct Ceiling {
     /// Namespaces that sessions may use; globs. Default: `breakglass-debug`.
     pub namespaces: Vec<String>,
+    /// Whether sessions may make those of them that do not exist. Default: no.
+    pub create_namespaces: bool,
+    /// Labels of Kubernetes's own (`*.kubernetes.io/*`) that a namespace so made may have: `key` or `key=value`, globs.
+    /// Default: none.
+    pub namespace_labels: Vec<String>,
+    /// As whom sessions may deploy, other than as the agent.
+    pub impersonation: ImpersonationCeiling,
     /// Images that session pods may run (S14): `*` never crosses `/`, a lone `*` is any. Default: any; an empty list
     /// means none.
     pub images: Vec<String>,
@@ -79,6 +88,9 @@ impl Default for Ceiling {
     fn default() -> Self {
         Self {
             namespaces: vec![labels::DEFAULT_TARGET_NAMESPACE.to_owned()],
+            create_namespaces: false,
+            namespace_labels: Vec::new(),
+            impersonation: ImpersonationCeiling::default(),
             images: vec!["*".to_owned()],
             privileged: false,
             host_network: false,
@@ -118,6 +130,16 @@ impl Ceiling {
         let wrong = |field, why: String| Err(CeilingError { field, why });
         if let Err(e) = PatternSet::new(&self.namespaces) {
             return wrong("namespaces", e.to_string());
+        }
+        for label in &self.namespace_labels {
+            if let Err(why) = place::check_label(label) {
+                return wrong("namespaceLabels", why);
+            }
+        }
+        for account in &self.impersonation.service_accounts {
+            if let Err(why) = place::check_account(account) {
+                return wrong("impersonation.serviceAccounts", why);
+            }
         }
         for pattern in &self.images {
             if let Err(why) = image::check_pattern(pattern) {
@@ -206,6 +228,7 @@ pub fn judge_grant(
     let mut refusals = Vec::new();
     judge_mode(ceiling, grant, &mut refusals);
     judge_namespace(ceiling, grant, &mut refusals);
+    place::judge_impersonation(ceiling, grant, &mut refusals);
     judge_duration(ceiling, grant, received_at, &mut refusals);
     match rendered.pod_spec() {
         Some(spec) => pod::judge(ceiling, "spec", spec, &mut refusals),

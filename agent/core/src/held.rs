@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
 use crate::deadline::Deadline;
+use crate::namespace::Remains;
 use crate::observed::Observed;
 use crate::plan::PodRef;
 use crate::pods;
@@ -59,6 +60,9 @@ pub struct Held {
     /// After the end: documents without a record that were looked for and are not there (by index).
     #[serde(default)]
     pub searched: BTreeSet<usize>,
+    /// What is known of the end of a namespace that the session made.
+    #[serde(default)]
+    pub remains: Remains,
     #[serde(default)]
     pub end: Option<EndRecord>,
     #[serde(default)]
@@ -110,6 +114,7 @@ impl Held {
             left_out: BTreeMap::new(),
             resources: BTreeMap::new(),
             searched: BTreeSet::new(),
+            remains: Remains::default(),
             end: None,
             cleanup: None,
             asked: BTreeSet::new(),
@@ -269,7 +274,7 @@ impl Held {
     }
 
     /// Whether everything that is recorded is confirmed gone.
-    fn is_all_gone(&self) -> bool {
+    pub(crate) fn is_all_gone(&self) -> bool {
         self.pods.is_empty() && self.to_remove().next().is_none() && !self.pods_may_be_left()
     }
 
@@ -320,7 +325,9 @@ impl Held {
 
     /// Finishes the cleanup once nothing is left to confirm.
     pub(crate) fn try_finish(&mut self, now: Now) {
-        let is_done = self.is_all_gone() && self.to_search().next().is_none();
+        let is_done = self.is_all_gone()
+            && self.to_search().next().is_none()
+            && self.namespace_to_search().is_none();
         if is_done
             && let Some(cleanup) = &mut self.cleanup
             && cleanup.finished_at.is_none()

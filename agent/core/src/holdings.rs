@@ -15,6 +15,7 @@ use crate::ceiling::Ceiling;
 use crate::clock::Now;
 use crate::deadline::{Deadline, millis_between};
 use crate::held::Held;
+use crate::observed::Neighbour;
 use crate::tombstones::{Tombstone, Tombstones};
 use crate::workload::Seed;
 
@@ -123,6 +124,31 @@ impl Holdings {
 
     pub fn iter(&self) -> impl Iterator<Item = &Held> {
         self.held.values()
+    }
+
+    /// Who else uses the namespace that an ended grant's session made.
+    #[must_use]
+    pub fn neighbour_of(&self, uid: &GrantUid) -> Neighbour {
+        let ended = self
+            .held
+            .get(uid)
+            .filter(|held| held.has_ended() && held.namespace_record().is_some());
+        let Some(own) = ended else {
+            return Neighbour::None;
+        };
+        let mut found = Neighbour::None;
+        let others = self.held.values().filter(|held| {
+            held.grant.uid != *uid
+                && held.grant.target_namespace == own.grant.target_namespace
+                && !held.is_finished()
+        });
+        for other in others {
+            if !other.has_ended() {
+                return Neighbour::Running(other.grant.session.clone());
+            }
+            found = Neighbour::Ending;
+        }
+        found
     }
 
     /// Takes in a grant from the hub. A new one is rendered with its seed, once (D4).

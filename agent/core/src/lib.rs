@@ -4,7 +4,7 @@
 //! The path of a grant: [`link::Link`] takes the hub's frames apart → [`holdings::Holdings`] holds the grant with its
 //! deadline ([`deadline`]) and remembers ended UIDs ([`tombstones`]) → [`workload::render`] makes its manifests from its
 //! texts, once → [`ceiling::judge_grant`] says whether this cluster's owner permits them → [`plan::plan`] compares the grant
-//! ([`held::Held`]) with what is seen ([`observed::Observed`]) and names the next steps; the program performs them and
+//! ([`held::Held`]) with what is seen ([`observed::Observed`]) and names the next steps, after [`namespace::judge`] looked at the live namespace; the program performs them and
 //! tells the outcome to [`plan::outcome`] → [`pods::judge_pod`] proves which pods are the session's, [`kstatus`] how far
 //! the objects beside them are ([`resources`]) →
 //! [`report::report`] says all of it to the hub.
@@ -24,6 +24,7 @@ pub mod holdings;
 pub mod kinds;
 pub mod kstatus;
 pub mod link;
+pub mod namespace;
 pub mod nodes;
 pub mod observed;
 pub mod plan;

@@ -1,6 +1,7 @@
 //! What is seen of one grant in the cluster: facts only, gathered by the program from its watches and single reads.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{PodSpec, PodStatus};
@@ -13,6 +14,10 @@ mod from_kube;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     pub namespace: NamespaceSeen,
+    /// The ServiceAccount as whom the grant's objects are made, if it names one.
+    pub deployer: DeployerSeen,
+    /// Who else uses a namespace that this session made; only told once the session has ended.
+    pub neighbour: Neighbour,
     /// The recorded workload, from the watch.
     pub workload: WorkloadSeen,
     /// ReplicaSets with the session's label, from the watch.
@@ -33,7 +38,53 @@ pub enum NamespaceSeen {
     Unread,
     Missing,
     Terminating,
+    /// The API server refuses to show it.
+    Unreadable(Unreadable),
     Active(NamespaceFacts),
+}
+
+/// A namespace that the agent may not read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unreadable {
+    /// Since when (monotonic) every attempt was refused.
+    pub since: Duration,
+    /// The API server's words.
+    pub message: String,
+    /// See [`NamespaceFacts::services`].
+    pub services: Vec<ServiceFacts>,
+}
+
+/// The ServiceAccount that the grant names, as last read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeployerSeen {
+    #[default]
+    Unread,
+    Missing,
+    Present,
+}
+
+/// Another session in the same namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Neighbour {
+    #[default]
+    None,
+    /// Its name.
+    Running(String),
+    /// It has ended; its objects are still being removed.
+    Ending,
+}
+
+/// One object in a namespace, as far as it tells whose it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inhabitant {
+    pub kind: String,
+    pub name: String,
+    /// The label [`breakglass_protocol::labels::SESSION`].
+    pub session: Option<String>,
+    /// The annotation [`breakglass_protocol::labels::GRANT`].
+    pub grant: Option<String>,
+    /// `deletionTimestamp` is set.
+    pub deleting: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -5,6 +5,7 @@
 //! not overtake its journal entry). Once it has ended, try every step whatever becomes of the others (D1: none waits
 //! for another), deletes in parallel. Tell each outcome to [`outcome::handle_outcome`] and plan again.
 
+use breakglass_protocol::wire::grant::ServiceAccountName;
 use breakglass_protocol::wire::report::ObjectRecord;
 use serde_json::Value;
 
@@ -26,17 +27,31 @@ pub enum Step {
     Journal { version: u64 },
     /// Read the namespace and the Services in it into `Observed.namespace`.
     ReadNamespace { namespace: String },
+    /// GET the ServiceAccount into `Observed.deployer`.
+    ReadDeployer { account: ServiceAccountName },
+    /// As [`Step::CreateFirst`], the namespace itself. What is there already is looked at anew, whoever made it.
+    CreateNamespace { manifest: Value, deployer: Deployer },
     /// POST with field manager `breakglass-agent`; on `AlreadyExists` read it by name and tell what was found (D5).
-    CreateFirst { document: usize, manifest: Value },
+    CreateFirst {
+        document: usize,
+        manifest: Value,
+        deployer: Deployer,
+    },
     /// Read by name: was it made just before a crash?
     FindOurs { document: usize, manifest: Value },
+    /// Read the namespace: was it made just before a crash?
+    FindNamespace { manifest: Value },
     /// GET by name: how far is an object beside the workload? `Object`, or `Gone` if 404.
     Look {
         document: usize,
         record: ObjectRecord,
     },
     /// Server-side apply, forced, with `metadata.uid` in the body: somebody edited it.
-    Apply { manifest: Value, uid: String },
+    Apply {
+        manifest: Value,
+        uid: String,
+        deployer: Deployer,
+    },
     /// Merge-patch `spec.activeDeadlineSeconds` with `metadata.uid` in the body (D2).
     CapDeadline { pod: PodRef, seconds: i64 },
     /// Delete with UID precondition and Background propagation.
@@ -49,10 +64,29 @@ pub enum Step {
     ConfirmGone { record: ObjectRecord },
     /// LIST (not from the watch) pods in this namespace with this label selector; tell their facts.
     ConfirmPodsGone { namespace: String, selector: String },
+    /// LIST every kind of [`crate::namespace::LOOKED_AT`] in the namespace that the session made; all or nothing.
+    ListInhabitants { namespace: String },
+    /// No API call: give it to [`outcome::handle_outcome`] with `Accepted`; the namespace that the session made stays.
+    KeepNamespace { why: String },
     /// No API call: give it to [`outcome::handle_outcome`] with `Accepted`; the grant ends as `Failed`.
     Fail { message: String },
     /// No API call: give it to [`outcome::handle_outcome`] with `Accepted`; leftovers are told about and left (S11).
     GiveUp,
+}
+
+/// As whom something is made. Reads, watches and deletes are always the agent's own (D22).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deployer {
+    Agent,
+    /// Impersonated; never the agent instead (S10).
+    ServiceAccount(ServiceAccountName),
+}
+
+impl Deployer {
+    fn of(held: &Held) -> Self {
+        let account = held.grant.impersonate.clone();
+        account.map_or(Self::Agent, Self::ServiceAccount)
+    }
 }
 
 /// One very pod.

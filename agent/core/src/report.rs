@@ -4,6 +4,7 @@ use breakglass_protocol::wire::report::{Phase, Report};
 
 use crate::clock::Now;
 use crate::held::Held;
+use crate::namespace;
 use crate::observed::{Observed, WorkloadSeen};
 use crate::plan::outcome;
 use crate::pods;
@@ -26,7 +27,7 @@ pub fn report(held: &Held, observed: &Observed, now: Now) -> Report {
         at: now.wall,
         renewal: held.deadline.renewal(),
         phase: phase(held, observed, ready),
-        message: message(held, observed),
+        message: message(held, observed, now),
         pods,
         deployed: held.created.clone(),
         resources: resources::statuses(held),
@@ -36,10 +37,11 @@ pub fn report(held: &Held, observed: &Observed, now: Now) -> Report {
 }
 
 /// What is wrong with the pods, what is still tried, and what was left out with a warning.
-fn message(held: &Held, observed: &Observed) -> Option<String> {
+fn message(held: &Held, observed: &Observed, now: Now) -> Option<String> {
     let pods = pods::explain(held, observed);
     if held.has_ended() {
-        return pods;
+        let all: Vec<String> = pods.into_iter().chain(namespace::why_kept(held)).collect();
+        return (!all.is_empty()).then(|| all.join(" "));
     }
     let refused = held
         .refused
@@ -49,6 +51,7 @@ fn message(held: &Held, observed: &Observed) -> Option<String> {
     let all: Vec<String> = pods
         .into_iter()
         .chain(refused)
+        .chain(namespace::why_nothing_more(held, observed, now))
         .chain(resources::warning(held))
         .collect();
     (!all.is_empty()).then(|| all.join(" "))

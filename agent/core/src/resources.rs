@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Now;
 use crate::held::Held;
 use crate::kstatus::Status;
+use crate::namespace::NAMESPACE;
 use crate::plan::Step;
 use crate::pods::shortened;
 use crate::workload::{Document, WORKLOAD};
@@ -82,13 +83,16 @@ impl Held {
 
     /// Whether it stays when the session ends.
     pub(crate) fn is_kept(&self, record: &ObjectRecord) -> bool {
+        if record.source == NAMESPACE {
+            return self.remains.kept.is_some();
+        }
         record.source != WORKLOAD
             && self.documents().any(|(_, document)| {
                 document.source == record.source && document.at_end() == AtEnd::Keep
             })
     }
 
-    /// What stays when the session ends, as its template says.
+    /// What stays when the session ends: as its template says, or because others use it.
     pub fn kept(&self) -> impl Iterator<Item = &ObjectRecord> {
         self.created.iter().filter(|record| self.is_kept(record))
     }

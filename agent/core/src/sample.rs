@@ -76,6 +76,8 @@ pub(crate) fn grant(kind: WorkloadKind) -> Grant {
             binding: None,
         },
         target_namespace: "breakglass-debug".into(),
+        namespace_rule: None,
+        impersonate: None,
         work: Work::Workload(Box::new(Workload {
             kind,
             replicas: 2,

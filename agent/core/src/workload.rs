@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 mod budget;
 mod document;
+mod namespace;
 mod object;
 mod overrides;
 mod pod;
@@ -25,6 +26,7 @@ mod seed;
 
 pub use budget::DISRUPTION_BUDGET;
 pub use document::{Beside, Document};
+pub use namespace::OwnNamespace;
 pub use seed::Seed;
 
 /// Everything to be made for a grant, in order.
@@ -32,6 +34,9 @@ pub use seed::Seed;
 #[serde(rename_all = "camelCase")]
 pub struct Rendered {
     pub documents: Vec<Document>,
+    /// Made before the documents, if the namespace is missing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<OwnNamespace>,
 }
 
 /// `Document.source` of the DaemonSet or Deployment.
@@ -174,7 +179,10 @@ pub fn assemble(grant: &Grant, texts: RenderedGrant) -> Result<Rendered, Workloa
     });
     documents.extend(after);
     check_all(&documents)?;
-    Ok(Rendered { documents })
+    Ok(Rendered {
+        documents,
+        namespace: namespace::render(grant)?,
+    })
 }
 
 fn of_auxiliary(

@@ -1,8 +1,8 @@
 //! Making and changing objects (D5, S8): the first write is a create that never takes over what somebody else made; every
 //! later one carries the recorded UID.
 
-use breakglass_agent_core::plan::PodRef;
 use breakglass_agent_core::plan::outcome::{ApiFailure, Outcome};
+use breakglass_agent_core::plan::{Deployer, PodRef};
 use breakglass_protocol::labels::FIELD_MANAGER;
 use http::Method;
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ const STRICT: &str = "fieldValidation=Strict";
 impl Cluster {
     /// Creates the object. If the name is taken, tells what is there: whether that is this session's own, made just
     /// before a crash, is judged from its marks by the core.
-    pub async fn create_first(&self, manifest: &Value) -> Outcome {
-        match self.try_create(manifest).await {
+    pub async fn create_first(&self, manifest: &Value, deployer: &Deployer) -> Outcome {
+        match self.try_create(manifest, deployer).await {
             Ok(object) => Outcome::Object(object),
             Err(failure) if failure.code == 409 && failure.reason == "AlreadyExists" => {
                 let found = self.find(manifest).await;
@@ -30,14 +30,14 @@ impl Cluster {
         }
     }
 
-    async fn try_create(&self, manifest: &Value) -> Result<Value, ApiFailure> {
+    async fn try_create(&self, manifest: &Value, deployer: &Deployer) -> Result<Value, ApiFailure> {
         let target = self.locate(Target::of_manifest(manifest)?).await?;
         let uri = format!(
             "{}?fieldManager={FIELD_MANAGER}&{STRICT}",
             target.collection()?
         );
         let request = with_body(Method::POST, uri, "application/json", manifest)?;
-        let text = self.call("create", &target, request).await?;
+        let text = self.call_as(deployer, "create", &target, request).await?;
         parse("create", &target, &text)
     }
 
@@ -64,14 +64,19 @@ impl Cluster {
 
     /// Server-side apply of the same manifest onto the object with this UID; another object under the name is a
     /// conflict, and told as gone.
-    pub async fn apply(&self, manifest: &Value, uid: &str) -> Outcome {
-        match self.try_apply(manifest, uid).await {
+    pub async fn apply(&self, manifest: &Value, uid: &str, deployer: &Deployer) -> Outcome {
+        match self.try_apply(manifest, uid, deployer).await {
             Ok(object) => Outcome::Object(object),
             Err(failure) => gone_or_failed(failure),
         }
     }
 
-    async fn try_apply(&self, manifest: &Value, uid: &str) -> Result<Value, ApiFailure> {
+    async fn try_apply(
+        &self,
+        manifest: &Value,
+        uid: &str,
+        deployer: &Deployer,
+    ) -> Result<Value, ApiFailure> {
         let target = Target::of_manifest(manifest)?;
         let mut body = manifest.clone();
         if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -82,7 +87,7 @@ impl Cluster {
             target.path()?
         );
         let request = with_body(Method::PATCH, uri, "application/apply-patch+yaml", &body)?;
-        let text = self.call("patch", &target, request).await?;
+        let text = self.call_as(deployer, "patch", &target, request).await?;
         parse("patch", &target, &text)
     }
 

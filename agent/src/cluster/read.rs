@@ -1,9 +1,12 @@
 //! Single reads: what no watch covers.
 
-use breakglass_agent_core::observed::{NamespaceFacts, NamespaceSeen, ServiceFacts};
+use breakglass_agent_core::observed::{
+    DeployerSeen, NamespaceFacts, NamespaceSeen, ServiceFacts, Unreadable,
+};
 use breakglass_agent_core::plan::outcome::ApiFailure;
+use breakglass_protocol::wire::grant::ServiceAccountName;
 use http::Method;
-use k8s_openapi::api::core::v1::{Event, Namespace, Service};
+use k8s_openapi::api::core::v1::{Event, Namespace, Service, ServiceAccount};
 use kube::core::ObjectList;
 
 use super::prune::form;
@@ -15,14 +18,23 @@ const MAX_SERVICES: &str = "5000";
 const MAX_EVENTS: &str = "50";
 
 impl Cluster {
-    /// The live namespace and the Services in it, for S17 and S9.
+    /// The live namespace and the Services in it, for S17 and S9. One that the agent may not read is told so.
     ///
     /// # Errors
-    /// If the API server refuses or cannot be reached.
+    /// If the API server cannot be reached, or refuses to list the Services.
     pub async fn read_namespace(&self, name: &str) -> Result<NamespaceSeen, ApiFailure> {
         let target = Target::new("v1", "Namespace", None, name);
-        let Some(namespace) = self.get::<Namespace>(&target).await? else {
-            return Ok(NamespaceSeen::Missing);
+        let namespace = match self.get::<Namespace>(&target).await {
+            Ok(Some(namespace)) => namespace,
+            Ok(None) => return Ok(NamespaceSeen::Missing),
+            Err(failure) if failure.code == 403 => {
+                return Ok(NamespaceSeen::Unreadable(Unreadable {
+                    message: failure.message,
+                    services: self.list_services(name).await?,
+                    ..Unreadable::default()
+                }));
+            }
+            Err(failure) => return Err(failure),
         };
         if namespace.metadata.deletion_timestamp.is_some() {
             return Ok(NamespaceSeen::Terminating);
@@ -31,6 +43,29 @@ impl Cluster {
             labels: namespace.metadata.labels.unwrap_or_default(),
             services: self.list_services(name).await?,
         }))
+    }
+
+    /// Whether the ServiceAccount is there.
+    ///
+    /// # Errors
+    /// If the API server refuses or cannot be reached.
+    pub async fn read_deployer(
+        &self,
+        account: &ServiceAccountName,
+    ) -> Result<DeployerSeen, ApiFailure> {
+        let target = Target::new(
+            "v1",
+            "ServiceAccount",
+            Some(&account.namespace),
+            &account.name,
+        );
+        let found = self.get::<ServiceAccount>(&target).await?;
+        Ok(
+            match found.map(|account| account.metadata.deletion_timestamp) {
+                Some(None) => DeployerSeen::Present,
+                Some(Some(_)) | None => DeployerSeen::Missing,
+            },
+        )
     }
 
     async fn list_services(&self, namespace: &str) -> Result<Vec<ServiceFacts>, ApiFailure> {

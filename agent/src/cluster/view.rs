@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use breakglass_agent_core::authorize::NamespaceLabels;
+use breakglass_agent_core::clock::Now;
 use breakglass_agent_core::held::Held;
 use breakglass_agent_core::observed::{
-    NamespaceSeen, Observed, OwnerFacts, PodFacts, WorkloadFacts, WorkloadSeen,
+    DeployerSeen, NamespaceSeen, Neighbour, Observed, OwnerFacts, PodFacts, WorkloadFacts,
+    WorkloadSeen,
 };
 use breakglass_agent_core::workload::WORKLOAD;
 
@@ -32,7 +35,34 @@ pub struct View {
 #[derive(Clone, Debug, Default)]
 pub struct Reads {
     pub namespace: NamespaceSeen,
+    pub deployer: DeployerSeen,
     pub trouble: Vec<String>,
+    /// Since when (monotonic) the namespace could not be read.
+    unreadable_since: Option<Duration>,
+}
+
+impl Reads {
+    /// Whether it is news.
+    pub fn take_namespace(&mut self, mut seen: NamespaceSeen, now: Now) -> bool {
+        match &mut seen {
+            NamespaceSeen::Unreadable(unreadable) => {
+                unreadable.since = *self.unreadable_since.get_or_insert(now.monotonic);
+            }
+            NamespaceSeen::Unread
+            | NamespaceSeen::Missing
+            | NamespaceSeen::Terminating
+            | NamespaceSeen::Active(_) => self.unreadable_since = None,
+        }
+        let is_news = self.namespace != seen;
+        self.namespace = seen;
+        is_news
+    }
+
+    /// Something was written: the next write is decided on what is there then (S17).
+    pub fn forget_place(&mut self) {
+        self.namespace = NamespaceSeen::Unread;
+        self.deployer = DeployerSeen::Unread;
+    }
 }
 
 /// Which sessions a change touches.
@@ -192,6 +222,8 @@ impl View {
         let namespace = held.grant.target_namespace.as_str();
         Observed {
             namespace: reads.namespace.clone(),
+            deployer: reads.deployer,
+            neighbour: Neighbour::None,
             workload: self.workload(held),
             replica_sets: self
                 .replica_sets

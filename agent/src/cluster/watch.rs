@@ -10,6 +10,7 @@ use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 use breakglass_agent_core::nodes::NodeFacts;
 use breakglass_agent_core::observed::{OwnerFacts, PodFacts, WorkloadFacts};
+use breakglass_agent_core::plan::Deployer;
 use breakglass_agent_core::plan::outcome::ApiFailure;
 use breakglass_protocol::labels;
 use futures_util::{Stream, StreamExt};
@@ -400,7 +401,7 @@ impl Watcher {
         let opening = self.cluster.client().request_events::<K>(request);
         match tokio::time::timeout(super::CALL_TIMEOUT, opening).await {
             Ok(Ok(events)) => Ok(events),
-            Ok(Err(error)) => Err(failure("watch", target, &error)),
+            Ok(Err(error)) => Err(failure(&Deployer::Agent, "watch", target, &error)),
             Err(_) => Err(self.broken("no answer to its opening")),
         }
     }

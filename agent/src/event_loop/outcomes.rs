@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backoff::backoff::Backoff;
 use breakglass_agent_core::clock::Now;
-use breakglass_agent_core::observed::{NamespaceSeen, WorkloadFacts};
+use breakglass_agent_core::observed::WorkloadFacts;
 use breakglass_agent_core::plan::Step;
 use breakglass_agent_core::plan::outcome::{Outcome, Retry, give_up_on, handle_outcome};
 use breakglass_protocol::ids::GrantUid;
@@ -65,11 +65,15 @@ impl EventLoop {
             }
             StepResult::Namespace(Ok(seen)) => {
                 let work = self.work.entry(uid.clone()).or_default();
-                let changed = work.reads.namespace != seen;
-                work.reads.namespace = seen;
-                (changed, Retry::Now)
+                (work.reads.take_namespace(seen, now), Retry::Now)
             }
-            StepResult::Namespace(Err(failure)) => {
+            StepResult::Deployer(Ok(seen)) => {
+                let work = self.work.entry(uid.clone()).or_default();
+                let is_news = work.reads.deployer != seen;
+                work.reads.deployer = seen;
+                (is_news, Retry::Now)
+            }
+            StepResult::Namespace(Err(failure)) | StepResult::Deployer(Err(failure)) => {
                 self.take_outcome(uid, step, Outcome::Failed(failure), now)
             }
             StepResult::Outcome(outcome) => self.take_outcome(uid, step, outcome, now),
@@ -84,9 +88,11 @@ impl EventLoop {
         let Some(work) = self.work.get_mut(uid) else {
             return;
         };
-        if matches!(step, Step::CreateFirst { .. } | Step::Apply { .. }) {
-            // The next write is decided on the namespace as it is then (S17).
-            work.reads.namespace = NamespaceSeen::Unread;
+        if matches!(
+            step,
+            Step::CreateNamespace { .. } | Step::CreateFirst { .. } | Step::Apply { .. }
+        ) {
+            work.reads.forget_place();
         }
         work.batch.progress |= progress;
         work.batch.later |= retry == Retry::Later;
@@ -235,17 +241,19 @@ impl EventLoop {
 fn failure_of(result: &StepResult) -> Option<String> {
     match result {
         StepResult::Journaled(Err(error)) => Some(error.to_string()),
-        StepResult::Namespace(Err(failure)) | StepResult::Outcome(Outcome::Failed(failure)) => {
-            Some(failure.message.clone())
-        }
+        StepResult::Namespace(Err(failure))
+        | StepResult::Deployer(Err(failure))
+        | StepResult::Outcome(Outcome::Failed(failure)) => Some(failure.message.clone()),
         StepResult::Journaled(Ok(()))
         | StepResult::Namespace(Ok(_))
+        | StepResult::Deployer(Ok(_))
         | StepResult::Outcome(
             Outcome::Object(_)
             | Outcome::Accepted
             | Outcome::Gone
             | Outcome::Present
-            | Outcome::Pods(_),
+            | Outcome::Pods(_)
+            | Outcome::Inhabitants(_),
         ) => None,
     }
 }

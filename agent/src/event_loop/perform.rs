@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use breakglass_agent_core::observed::NamespaceSeen;
+use breakglass_agent_core::observed::{DeployerSeen, NamespaceSeen};
 use breakglass_agent_core::plan::Step;
 use breakglass_agent_core::plan::outcome::{ApiFailure, Outcome};
 use breakglass_agent_core::policies::HeldPolicies;
@@ -64,6 +64,7 @@ pub(super) enum StepResult {
     Outcome(Outcome),
     Journaled(Result<(), JournalError>),
     Namespace(Result<NamespaceSeen, ApiFailure>),
+    Deployer(Result<DeployerSeen, ApiFailure>),
 }
 
 /// Performs steps.
@@ -116,10 +117,19 @@ impl Performer {
             Step::ReadNamespace { namespace } => {
                 StepResult::Namespace(cluster.read_namespace(namespace).await)
             }
-            Step::CreateFirst { manifest, .. } => {
-                StepResult::Outcome(cluster.create_first(manifest).await)
+            Step::ReadDeployer { account } => {
+                StepResult::Deployer(cluster.read_deployer(account).await)
             }
-            Step::FindOurs { manifest, .. } => StepResult::Outcome(cluster.find(manifest).await),
+            Step::CreateNamespace { manifest, deployer }
+            | Step::CreateFirst {
+                manifest, deployer, ..
+            } => StepResult::Outcome(cluster.create_first(manifest, deployer).await),
+            Step::FindOurs { manifest, .. } | Step::FindNamespace { manifest } => {
+                StepResult::Outcome(cluster.find(manifest).await)
+            }
+            Step::ListInhabitants { namespace } => {
+                StepResult::Outcome(cluster.inhabitants(namespace).await)
+            }
             Step::Look { record, .. } => {
                 let look = cluster.look(target_of(record));
                 StepResult::Outcome(tokio::time::timeout(LOOK, look).await.unwrap_or_else(|_| {
@@ -133,9 +143,11 @@ impl Performer {
                     })
                 }))
             }
-            Step::Apply { manifest, uid } => {
-                StepResult::Outcome(cluster.apply(manifest, uid).await)
-            }
+            Step::Apply {
+                manifest,
+                uid,
+                deployer,
+            } => StepResult::Outcome(cluster.apply(manifest, uid, deployer).await),
             Step::CapDeadline { pod, seconds } => {
                 StepResult::Outcome(cluster.cap_deadline(pod, *seconds).await)
             }
@@ -148,9 +160,11 @@ impl Performer {
                 namespace,
                 selector,
             } => StepResult::Outcome(cluster.list_pods(namespace, selector).await),
-            Step::CloseAccess | Step::Journal { .. } | Step::Fail { .. } | Step::GiveUp => {
-                StepResult::Outcome(Outcome::Accepted)
-            }
+            Step::CloseAccess
+            | Step::Journal { .. }
+            | Step::KeepNamespace { .. }
+            | Step::Fail { .. }
+            | Step::GiveUp => StepResult::Outcome(Outcome::Accepted),
         };
         Done::Step { uid, step, result }
     }
@@ -236,6 +250,11 @@ pub(super) fn step_name(step: &Step) -> &'static str {
         Step::CloseAccess => "close-access",
         Step::Journal { .. } => "journal",
         Step::ReadNamespace { .. } => "read-namespace",
+        Step::ReadDeployer { .. } => "read-deployer",
+        Step::CreateNamespace { .. } => "create-namespace",
+        Step::FindNamespace { .. } => "find-namespace",
+        Step::ListInhabitants { .. } => "list-inhabitants",
+        Step::KeepNamespace { .. } => "keep-namespace",
         Step::CreateFirst { .. } => "create",
         Step::FindOurs { .. } => "find",
         Step::Look { .. } => "look",

@@ -153,7 +153,10 @@ impl EventLoop {
     pub(super) fn observed(&self, uid: &GrantUid) -> Observed {
         let reads = self.work.get(uid).map(|work| work.reads.clone());
         match self.parts.holdings.get(uid) {
-            Some(held) => self.view.observed(held, &reads.unwrap_or_default()),
+            Some(held) => Observed {
+                neighbour: self.parts.holdings.neighbour_of(uid),
+                ..self.view.observed(held, &reads.unwrap_or_default())
+            },
             None => Observed::default(),
         }
     }
@@ -226,7 +229,10 @@ impl EventLoop {
                     self.count_in(&uid);
                     self.jobs.spawn(performer.save(uid, version, sealed));
                 }
-                Step::CloseAccess | Step::Fail { .. } | Step::GiveUp => immediate.push(step),
+                Step::CloseAccess
+                | Step::KeepNamespace { .. }
+                | Step::Fail { .. }
+                | Step::GiveUp => immediate.push(step),
                 Step::DeleteWorkload { .. } => {
                     let held_back = hold.take();
                     self.count_in(&uid);
@@ -237,6 +243,10 @@ impl EventLoop {
                     });
                 }
                 Step::ReadNamespace { .. }
+                | Step::ReadDeployer { .. }
+                | Step::CreateNamespace { .. }
+                | Step::FindNamespace { .. }
+                | Step::ListInhabitants { .. }
                 | Step::CreateFirst { .. }
                 | Step::FindOurs { .. }
                 | Step::Look { .. }

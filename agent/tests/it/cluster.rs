@@ -4,8 +4,8 @@
 use breakglass_agent::identity::JournalKey;
 use breakglass_agent::journal::{Journal, JournalError};
 use breakglass_agent_core::holdings::Memory;
-use breakglass_agent_core::plan::PodRef;
 use breakglass_agent_core::plan::outcome::Outcome;
+use breakglass_agent_core::plan::{Deployer, PodRef};
 use breakglass_protocol::wire::report::ObjectRecord;
 use http::Method;
 use serde_json::{Value, json};
@@ -59,7 +59,11 @@ async fn s08_what_exists_is_shown_to_the_rules_and_never_overwritten() {
             "metadata": { "name": "s-ds", "labels": { "theirs": "yes" } }, "spec": {},
         }),
     );
-    let found = created(api.cluster().create_first(&daemon_set("g1")).await);
+    let found = created(
+        api.cluster()
+            .create_first(&daemon_set("g1"), &Deployer::Agent)
+            .await,
+    );
     assert_eq!(found, theirs, "what is there, unchanged");
     assert!(
         !api.log().iter().any(|line| line.starts_with("PATCH")),
@@ -72,7 +76,11 @@ async fn s08_what_exists_is_shown_to_the_rules_and_never_overwritten() {
 async fn s08_deletes_carry_the_recorded_uid_and_leave_a_namesake_alone() {
     let api = FakeApi::new();
     let cluster = api.cluster();
-    let ours = created(cluster.create_first(&daemon_set("g1")).await);
+    let ours = created(
+        cluster
+            .create_first(&daemon_set("g1"), &Deployer::Agent)
+            .await,
+    );
     api.remove("daemonsets", NAMESPACE, "s-ds");
     let namesake = api.put("daemonsets", NAMESPACE, daemon_set("g2"));
     assert_eq!(cluster.delete(&record(&uid_of(&ours))).await, Outcome::Gone);
@@ -97,16 +105,28 @@ async fn s08_deletes_carry_the_recorded_uid_and_leave_a_namesake_alone() {
 async fn s08_applies_carry_the_recorded_uid() {
     let api = FakeApi::new();
     let cluster = api.cluster();
-    let ours = created(cluster.create_first(&daemon_set("g1")).await);
-    let again = created(cluster.apply(&daemon_set("g1"), &uid_of(&ours)).await);
+    let ours = created(
+        cluster
+            .create_first(&daemon_set("g1"), &Deployer::Agent)
+            .await,
+    );
+    let again = created(
+        cluster
+            .apply(&daemon_set("g1"), &uid_of(&ours), &Deployer::Agent)
+            .await,
+    );
     assert_eq!(uid_of(&again), uid_of(&ours));
     assert_eq!(
-        cluster.apply(&daemon_set("g1"), "another-uid").await,
+        cluster
+            .apply(&daemon_set("g1"), "another-uid", &Deployer::Agent)
+            .await,
         Outcome::Gone
     );
     api.remove("daemonsets", NAMESPACE, "s-ds");
     assert_eq!(
-        cluster.apply(&daemon_set("g1"), &uid_of(&ours)).await,
+        cluster
+            .apply(&daemon_set("g1"), &uid_of(&ours), &Deployer::Agent)
+            .await,
         Outcome::Gone
     );
     assert!(api.all("daemonsets").is_empty(), "an apply never creates");
@@ -140,7 +160,11 @@ async fn a_refusal_is_told_in_the_api_servers_words_with_the_missing_rule() {
     let api = FakeApi::new();
     let words = "daemonsets.apps is forbidden: User \"system:serviceaccount:breakglass-agent:breakglass-agent\" cannot create resource \"daemonsets\" in API group \"apps\" in the namespace \"breakglass-debug\"";
     api.fail_next(Method::POST, "daemonsets", 403, "Forbidden", words);
-    let Outcome::Failed(failure) = api.cluster().create_first(&daemon_set("g1")).await else {
+    let Outcome::Failed(failure) = api
+        .cluster()
+        .create_first(&daemon_set("g1"), &Deployer::Agent)
+        .await
+    else {
         panic!("the API server refused");
     };
     assert_eq!((failure.code, failure.reason.as_str()), (403, "Forbidden"));
@@ -227,7 +251,7 @@ fn goose(name: &str) -> Value {
 async fn any_kind_is_found_by_asking_also_one_that_was_installed_later() {
     let api = FakeApi::new();
     let cluster = api.cluster();
-    let Outcome::Failed(missing) = cluster.create_first(&goose("a")).await else {
+    let Outcome::Failed(missing) = cluster.create_first(&goose("a"), &Deployer::Agent).await else {
         panic!("the cluster has no geese");
     };
     assert_eq!(missing.code, 404);
@@ -236,7 +260,7 @@ async fn any_kind_is_found_by_asking_also_one_that_was_installed_later() {
         "the cluster has no kind Goose in birds.example.com/v1"
     );
     api.install("birds.example.com/v1", "Goose", "geese", true);
-    let made = created(cluster.create_first(&goose("a")).await);
+    let made = created(cluster.create_first(&goose("a"), &Deployer::Agent).await);
     assert!(api.get("geese", NAMESPACE, "a").is_some());
     let asked = |api: &FakeApi| {
         let log = api.log();
@@ -245,7 +269,7 @@ async fn any_kind_is_found_by_asking_also_one_that_was_installed_later() {
             .count()
     };
     let before = asked(&api);
-    created(cluster.create_first(&goose("b")).await);
+    created(cluster.create_first(&goose("b"), &Deployer::Agent).await);
     let record = ObjectRecord {
         api_version: "birds.example.com/v1".into(),
         kind: "Goose".into(),
@@ -263,7 +287,11 @@ async fn any_kind_is_found_by_asking_also_one_that_was_installed_later() {
 async fn s08_custom_objects_without_a_namespace_are_not_made() {
     let api = FakeApi::new();
     api.install("birds.example.com/v1", "Goose", "geese", false);
-    let Outcome::Failed(refused) = api.cluster().create_first(&goose("a")).await else {
+    let Outcome::Failed(refused) = api
+        .cluster()
+        .create_first(&goose("a"), &Deployer::Agent)
+        .await
+    else {
         panic!("it would be the whole cluster's");
     };
     assert_eq!(refused.code, 422);

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use breakglass_agent::cluster::Cluster;
+use breakglass_agent_core::ceiling::Ceiling;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -39,6 +40,10 @@ struct World {
     watchers: Vec<(Asked, mpsc::UnboundedSender<Bytes>)>,
     log: Vec<String>,
     bodies: Vec<Value>,
+    /// Path and user of every request that was made as somebody else.
+    impersonated: Vec<(String, String)>,
+    /// What the cluster's owner permits.
+    ceiling: Ceiling,
     faults: Vec<Fault>,
     /// Path of a group and version → its kinds, as discovery tells them.
     kinds: BTreeMap<String, Vec<Value>>,
@@ -179,6 +184,23 @@ impl FakeApi {
         self.world.lock().unwrap().bodies.clone()
     }
 
+    /// What was asked as somebody else: `METHOD path as USER`.
+    pub(crate) fn impersonated(&self) -> Vec<String> {
+        let world = self.world.lock().unwrap();
+        let all = world.impersonated.iter();
+        all.map(|(what, user)| format!("{what} as {user}"))
+            .collect()
+    }
+
+    /// What the cluster's owner permits, for agents that start from now on.
+    pub(crate) fn set_ceiling(&self, ceiling: Ceiling) {
+        self.world.lock().unwrap().ceiling = ceiling;
+    }
+
+    pub(crate) fn ceiling(&self) -> Ceiling {
+        self.world.lock().unwrap().ceiling.clone()
+    }
+
     /// Waits until the world fulfils a condition; looks again at every change of it.
     pub(crate) async fn until(&self, what: &str, fulfilled: impl Fn(&Self) -> bool) {
         let mut changes = self.changes.subscribe();
@@ -208,6 +230,11 @@ impl FakeApi {
         let (answer, is_heard) = {
             let mut world = self.world.lock().unwrap();
             world.log.push(format!("{} {path}", parts.method));
+            if let Some(user) = parts.headers.get("impersonate-user") {
+                let user = user.to_str().unwrap().to_owned();
+                let what = format!("{} {path}", parts.method);
+                world.impersonated.push((what, user));
+            }
             if !body.is_null() {
                 world.bodies.push(body.clone());
             }
@@ -288,6 +315,18 @@ impl World {
                 &format!("{} \"{}\" already exists", key.0, key.2),
             );
         }
+        if key.0 == "namespaces" {
+            // What Kubernetes puts into each.
+            for (plural, kind, name) in [
+                ("serviceaccounts", "ServiceAccount", "default"),
+                ("configmaps", "ConfigMap", "kube-root-ca.crt"),
+            ] {
+                let own = (plural.to_owned(), key.2.clone(), name.to_owned());
+                let default =
+                    json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } });
+                self.put(&own, default, changes);
+            }
+        }
         object(&self.put(&key, body, changes))
     }
 
@@ -322,6 +361,12 @@ impl World {
             deleting["metadata"]["deletionTimestamp"] = json!("2026-11-23T08:00:00Z");
             deleting["metadata"]["deletionGracePeriodSeconds"] = json!(2);
             self.put(key, deleting, changes);
+        }
+        if key.0 == "namespaces" {
+            let inside: Vec<Key> = self.objects.keys().cloned().collect();
+            for inner in inside.iter().filter(|inner| inner.1 == key.2) {
+                self.remove(inner, changes);
+            }
         }
         self.remove(key, changes);
         object(&json!({ "kind": "Status", "status": "Success" }))

@@ -48,6 +48,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fake_api::FakeApi;
 use crate::fake_hub::{Authority, CLUSTER};
 
+mod place;
 mod policies;
 
 const UID: &str = "11111111-1111-4111-8111-111111111111";
@@ -105,7 +106,7 @@ impl Agent {
         let identity = authority.identity(hub);
         let holdings = Holdings::restore(
             identity.cluster.clone(),
-            Ceiling::default(),
+            api.ceiling(),
             loaded.held,
             loaded.memory,
             clock.now(),
@@ -136,11 +137,15 @@ impl Agent {
                 cluster: identity.cluster.clone(),
                 program_version: "test".into(),
                 instance: "i".into(),
-                features: vec![
-                    feature::WORKLOAD.into(),
-                    feature::TEMPLATES.into(),
-                    policy::FEATURE.into(),
-                ],
+                features: [
+                    feature::WORKLOAD,
+                    feature::TEMPLATES,
+                    feature::NAMESPACES,
+                    feature::IMPERSONATION,
+                    policy::FEATURE,
+                ]
+                .map(str::to_owned)
+                .to_vec(),
             }),
             identity: watch::Sender::new(identity),
             webhook: webhook.clone(),
@@ -280,6 +285,8 @@ fn grant(life: SignedDuration) -> Grant {
             binding: None,
         },
         target_namespace: NAMESPACE.into(),
+        namespace_rule: None,
+        impersonate: None,
         work: Work::Workload(Box::new(Workload {
             kind: WorkloadKind::DaemonSet,
             replicas: 1,
@@ -483,18 +490,25 @@ const LAST_WRITE: usize = 16;
 /// Lets the agent die at its n-th write while the session starts, and at every later one at the same distance while it
 /// goes on and ends. Returns how often it died.
 async fn die_at(count: usize) -> u32 {
-    let api = FakeApi::new();
-    let session = grant(SignedDuration::from_hours(1));
+    die_in(
+        &FakeApi::new(),
+        &grant(SignedDuration::from_hours(1)),
+        count,
+    )
+    .await
+}
+
+async fn die_in(api: &FakeApi, session: &Grant, count: usize) -> u32 {
     let mut deaths = 0;
     for desired in [session.clone(), ended(session.clone())] {
         api.answer_writes(Some(count));
         let is_end = desired.desired != session.desired;
         loop {
-            let mut agent = Agent::start(&api).await;
+            let mut agent = Agent::start(api).await;
             agent.snapshot(1, &[&desired]).await;
             let outcome = tokio::select! {
-                () = until_silent(&api) => None,
-                () = play(&api) => None,
+                () = until_silent(api) => None,
+                () = play(api) => None,
                 report = agent.report("done", |report| match is_end {
                     true => report.phase == Phase::Ended,
                     false => report.phase == Phase::Running,
@@ -518,7 +532,7 @@ async fn die_at(count: usize) -> u32 {
         }
     }
     assert!(
-        nothing_is_left(&api),
+        nothing_is_left(api),
         "died at write {count}:\n{}",
         api.log().join("\n")
     );

@@ -118,6 +118,8 @@ pub fn of(session: &Session, names: &UserNames) -> Option<Grant> {
         operations: terms.operations,
         context: context(session),
         target_namespace: terms.target_namespace.clone(),
+        namespace_rule: terms.namespace_rule.clone(),
+        impersonate: terms.deployer.clone(),
         work: terms.work.clone(),
         labels: terms.labels.clone(),
         annotations: terms.annotations.clone(),
@@ -244,6 +246,8 @@ fn requires(grant: &Grant) -> Vec<String> {
         features.push(feature::TEMPLATES.to_owned());
     }
     let needed = [
+        (grant.namespace_rule.is_some(), feature::NAMESPACES),
+        (grant.impersonate.is_some(), feature::IMPERSONATION),
         (!workload.scheduling.is_empty(), feature::SCHEDULING),
         (workload.quota.is_some(), feature::QUOTA),
         (

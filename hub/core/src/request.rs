@@ -13,6 +13,7 @@ use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session::ResolvedValue;
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
+use breakglass_protocol::kinds::impersonation::ServiceAccountRef;
 use jiff::Timestamp;
 
 use binding::Way;
@@ -28,6 +29,7 @@ mod assemble;
 mod auxiliary;
 mod binding;
 pub(crate) mod defaults;
+mod impersonation;
 mod layers;
 mod merged;
 mod namespace;
@@ -44,6 +46,7 @@ pub use binding::{
     Candidate, Effect, MatchedBy, Wish, binding_readiness, candidates, display_name, effect,
     foremost, full_name, is_open_to, opens, reaches,
 };
+pub use impersonation::deployer;
 pub use layers::Layers;
 pub use readiness::readiness;
 pub use still_offered::still_offered;
@@ -117,6 +120,8 @@ pub fn resolve(
     violations.extend(wrong);
     let (namespace, wrong) = apart(namespace::resolve(&facts));
     violations.extend(wrong);
+    let (deployer, wrong) = apart(impersonation::deployer(facts.layers).map_err(|v| vec![v]));
+    violations.extend(wrong);
     let (placement, wrong) = apart(scheduling::resolve(&facts));
     violations.extend(wrong);
     let (values, wrong) = apart(variables::resolve(&facts));
@@ -130,6 +135,7 @@ pub fn resolve(
     let found = Found {
         duration: duration.unwrap_or_default(),
         namespace: namespace.unwrap_or_default(),
+        deployer: deployer.flatten(),
         placement: placement.unwrap_or_default(),
         values: values.unwrap_or_default(),
         auxiliary: auxiliary.unwrap_or_default(),
@@ -145,7 +151,9 @@ pub fn resolve(
 /// What the rules made of what was asked.
 struct Found {
     duration: Duration,
-    namespace: String,
+    namespace: namespace::Chosen,
+    /// `None`: the agent itself.
+    deployer: Option<ServiceAccountRef>,
     placement: scheduling::Placement,
     values: BTreeMap<String, ResolvedValue>,
     /// Names, in the template's order.

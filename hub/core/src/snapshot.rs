@@ -13,11 +13,14 @@ use breakglass_protocol::kinds::debug_session::{
     DebugSessionSpec, ResolvedBinding, ResolvedRequest, ResolvedValue,
 };
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplateSpec;
-use breakglass_protocol::wire::grant::{Auxiliary, GrantedValue, Operations, ValueOrigin, Work};
+use breakglass_protocol::wire::grant::{
+    Auxiliary, GrantedValue, NamespaceRule, Operations, ServiceAccountName, ValueOrigin, Work,
+};
 
 use crate::caller::Caller;
 use crate::request::{Layers, defaults};
 
+mod place;
 mod work;
 
 /// The frozen source, its digest, and the terms that follow from it.
@@ -63,6 +66,10 @@ pub struct Terms {
     pub max_duration: Duration,
     pub max_renewals: u32,
     pub target_namespace: String,
+    /// What the cluster still decides about it.
+    pub namespace_rule: Option<NamespaceRule>,
+    /// As whom the agent deploys; `None`: as itself.
+    pub deployer: Option<ServiceAccountName>,
     pub operations: Operations,
     pub approval: ApprovalTerms,
     pub admitted: Admitted,
@@ -187,6 +194,8 @@ impl Terms {
                 .target_namespace
                 .clone()
                 .ok_or(missing("resolved.targetNamespace"))?,
+            namespace_rule: place::namespace_rule(resolved),
+            deployer: place::deployer(resolved),
             operations: defaults::operations(resolved.operations.as_ref()),
             approval: ApprovalTerms {
                 requirement: *requirement,

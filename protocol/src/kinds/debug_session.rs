@@ -26,7 +26,8 @@ pub use self::participant::{
     Invitation, InvitationApproval, InvitationApprovalState, InvitedRole, Participant, Role,
 };
 pub use self::resolved::{
-    NamespaceTerms, ResolvedBinding, ResolvedRequest, ResolvedValue, ValueOrigin,
+    NamespaceTerms, NamespaceTermsLayer, ResolvedBinding, ResolvedRequest, ResolvedValue,
+    ValueOrigin,
 };
 use super::check::{Checks, FieldError};
 use super::debug_pod_template::DebugPodTemplateSpec;

@@ -15,6 +15,10 @@ use crate::kinds::auxiliary::FailurePolicy;
 use crate::kinds::debug_pod_template::TemplateEngine;
 use crate::kinds::scheduling::SchedulingConstraints;
 
+mod namespace;
+
+pub use namespace::{IfMissing, NamespaceLayer, NamespaceRule, ServiceAccountName};
+
 /// Features a grant may require; an agent lists in its Hello those that it has.
 pub mod feature {
     /// Workload mode: DaemonSet or Deployment from a structured pod template with overrides.
@@ -27,6 +31,10 @@ pub mod feature {
     pub const QUOTA: &str = "quota.v1";
     /// `Workload.disruption_budget`.
     pub const DISRUPTION_BUDGET: &str = "disruption-budget.v1";
+    /// Label terms of namespaces, and namespaces made for a session.
+    pub const NAMESPACES: &str = "namespaces.v1";
+    /// Objects made as a ServiceAccount of the cluster.
+    pub const IMPERSONATION: &str = "impersonation.v1";
 }
 
 /// See the module's text.
@@ -54,6 +62,12 @@ pub struct Grant {
     pub context: GrantContext,
     /// Namespace in the cluster where everything goes.
     pub target_namespace: String,
+    /// What its name did not decide; `None` if nothing is open and it must exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_rule: Option<NamespaceRule>,
+    /// As whom everything is made; `None`: the agent itself (S10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonate: Option<ServiceAccountName>,
     pub work: Work,
     /// Labels and annotations of template, binding and session for everything deployed; ours are added by the agent.
     #[serde(default)]

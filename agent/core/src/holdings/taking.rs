@@ -4,7 +4,7 @@ use breakglass_protocol::limits::MAX_PEOPLE_PER_SESSION;
 use breakglass_protocol::wire::grant::{Desired, EndReason, Grant};
 
 use super::{Received, Taken};
-use crate::ceiling::{Ceiling, judge_grant, leave_out_unlisted};
+use crate::ceiling::{Ceiling, judge_grant, leave_out_unlisted, settle_namespace};
 use crate::clock::Now;
 use crate::held::Held;
 use crate::pods::shortened;
@@ -84,6 +84,7 @@ pub(super) fn render_within(
     if !unbounded.is_empty() {
         return Err(in_words(&unbounded));
     }
+    settle_namespace(ceiling, &mut rendered);
     judge_grant(ceiling, grant, &rendered, now.wall).map_err(|refusals| in_words(&refusals))?;
     Ok(rendered)
 }

@@ -1,13 +1,16 @@
-//! The steps of a grant that runs: journal → namespace → documents in order → keep it so.
+//! The steps of a grant that runs: journal → namespace (looked at, made if need be) → documents in order → keep it so.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{PodRef, Step, journal, placement};
+use super::{Deployer, PodRef, Step, journal, placement};
 use crate::clock::Now;
 use crate::deadline::millis_between;
 use crate::held::Held;
-use crate::observed::{NamespaceFacts, NamespaceSeen, Observed, PodFacts, WorkloadSeen};
+use crate::namespace::{self, Verdict};
+use crate::observed::{
+    DeployerSeen, NamespaceSeen, Observed, PodFacts, ServiceFacts, WorkloadSeen,
+};
 use crate::pods;
 use crate::quota;
 use crate::workload::{Rendered, WORKLOAD};
@@ -15,9 +18,9 @@ use crate::workload::{Rendered, WORKLOAD};
 pub(super) fn plan_deploy(held: &Held, observed: &Observed, now: Now) -> Vec<Step> {
     // First, so that what is rendered and what was made is written before anything more is made (D4, D5).
     let mut steps: Vec<Step> = journal(held).into_iter().collect();
-    let Some(rendered) = &held.rendered else {
+    if held.rendered.is_none() {
         return steps;
-    };
+    }
     let caps = cap_pods(held, observed, now);
     steps.extend(placement::remove_pods(held, observed));
     match held.next_document() {
@@ -28,18 +31,19 @@ pub(super) fn plan_deploy(held: &Held, observed: &Observed, now: Now) -> Vec<Ste
             let create = || Step::CreateFirst {
                 document: place,
                 manifest: document.manifest.clone(),
+                deployer: Deployer::of(held),
             };
             steps.push(if let Some(over) = over_quota(held, observed) {
                 over
             } else if document.source == WORKLOAD {
                 let create = || create_workload(held, observed, place, &document.manifest);
-                beside_services(held, observed, rendered, create)
+                beside_services(held, observed, now, create)
             } else {
-                in_namespace(held, observed, create)
+                in_namespace(held, observed, now, create)
             });
         }
         None => {
-            steps.extend(keep_workload(held, observed, rendered));
+            steps.extend(keep_workload(held, observed, now));
             steps.extend(caps);
             steps.extend(held.due_looks(now));
         }
@@ -58,29 +62,60 @@ fn over_quota(held: &Held, observed: &Observed) -> Option<Step> {
 
 fn create_workload(held: &Held, observed: &Observed, document: usize, manifest: &Value) -> Step {
     match placement::first_manifest(held, observed, manifest) {
-        Ok(manifest) => Step::CreateFirst { document, manifest },
+        Ok(manifest) => Step::CreateFirst {
+            document,
+            manifest,
+            deployer: Deployer::of(held),
+        },
         Err(message) => Step::Fail { message },
     }
 }
 
 /// The step, if the live namespace permits it (S17), else what must come before.
-fn in_namespace(held: &Held, observed: &Observed, step: impl FnOnce() -> Step) -> Step {
+fn in_namespace(held: &Held, observed: &Observed, now: Now, step: impl FnOnce() -> Step) -> Step {
     let namespace = held.grant.target_namespace.clone();
-    match &observed.namespace {
-        NamespaceSeen::Unread => Step::ReadNamespace { namespace },
-        NamespaceSeen::Missing => Step::Fail {
+    match namespace::judge_held(held, observed, now) {
+        Verdict::Look => Step::ReadNamespace { namespace },
+        Verdict::Refuse(refusal) => Step::Fail {
+            message: refusal.to_string(),
+        },
+        Verdict::Proceed => as_deployer(held, observed, step),
+        Verdict::Create => as_deployer(held, observed, || create_namespace(held)),
+    }
+}
+
+fn create_namespace(held: &Held) -> Step {
+    let own = held.rendered.as_ref().and_then(|r| r.namespace.as_ref());
+    match own {
+        Some(own) => Step::CreateNamespace {
+            manifest: own.manifest.clone(),
+            deployer: Deployer::of(held),
+        },
+        // Judged so only where there is one; looking again is harmless.
+        None => Step::ReadNamespace {
+            namespace: held.grant.target_namespace.clone(),
+        },
+    }
+}
+
+/// S10: a ServiceAccount that is named and missing fails the session; the API server itself would let a missing one be
+/// impersonated.
+fn as_deployer(held: &Held, observed: &Observed, step: impl FnOnce() -> Step) -> Step {
+    let Some(account) = &held.grant.impersonate else {
+        return step();
+    };
+    match observed.deployer {
+        DeployerSeen::Present => step(),
+        DeployerSeen::Unread => Step::ReadDeployer {
+            account: account.clone(),
+        },
+        DeployerSeen::Missing => Step::Fail {
             message: format!(
-                "namespace {namespace} does not exist in cluster {}; create it or use another",
+                "ServiceAccount {account}, as which impersonation.serviceAccountRef deploys, does not exist in cluster {}; \
+                 create it or change the template or binding",
                 held.grant.cluster
             ),
         },
-        NamespaceSeen::Terminating => Step::Fail {
-            message: format!(
-                "namespace {namespace} is being deleted in cluster {}; use another",
-                held.grant.cluster
-            ),
-        },
-        NamespaceSeen::Active(_) => step(),
     }
 }
 
@@ -88,14 +123,16 @@ fn in_namespace(held: &Held, observed: &Observed, step: impl FnOnce() -> Step) -
 fn beside_services(
     held: &Held,
     observed: &Observed,
-    rendered: &Rendered,
+    now: Now,
     step: impl FnOnce() -> Step,
 ) -> Step {
-    let service = match &observed.namespace {
-        NamespaceSeen::Active(facts) => selecting_service(held, facts, rendered),
-        NamespaceSeen::Unread | NamespaceSeen::Missing | NamespaceSeen::Terminating => None,
+    let services = match &observed.namespace {
+        NamespaceSeen::Active(facts) => facts.services.as_slice(),
+        NamespaceSeen::Unreadable(facts) => facts.services.as_slice(),
+        NamespaceSeen::Unread | NamespaceSeen::Missing | NamespaceSeen::Terminating => &[],
     };
-    match service {
+    let rendered = held.rendered.as_ref();
+    match rendered.and_then(|rendered| selecting_service(held, services, rendered)) {
         Some(service) => Step::Fail {
             message: format!(
                 "Service {service} in namespace {} would send its traffic to the debug pods; change the labels of the \
@@ -103,19 +140,18 @@ fn beside_services(
                 held.grant.target_namespace
             ),
         },
-        None => in_namespace(held, observed, step),
+        None => in_namespace(held, observed, now, step),
     }
 }
 
 fn selecting_service<'a>(
     held: &Held,
-    facts: &'a NamespaceFacts,
+    services: &'a [ServiceFacts],
     rendered: &Rendered,
 ) -> Option<&'a str> {
     let labels = rendered.pod_labels();
     let is_own = |uid: &str| held.created.iter().any(|record| record.uid == uid);
-    facts
-        .services
+    services
         .iter()
         .filter(|service| !service.selector.is_empty() && !is_own(&service.uid))
         .find(|service| {
@@ -128,7 +164,7 @@ fn selecting_service<'a>(
 }
 
 /// Sets right what somebody deleted or edited.
-fn keep_workload(held: &Held, observed: &Observed, rendered: &Rendered) -> Option<Step> {
+fn keep_workload(held: &Held, observed: &Observed, now: Now) -> Option<Step> {
     let record = held.workload_record()?;
     match &observed.workload {
         WorkloadSeen::Unknown => None,
@@ -140,15 +176,28 @@ fn keep_workload(held: &Held, observed: &Observed, rendered: &Rendered) -> Optio
             let was_edited = held
                 .workload_generation
                 .is_some_and(|ours| facts.generation > ours);
+            let rendered = held.rendered.as_ref()?;
             let (_, rendered_once) = rendered.workload()?;
             let edited = || placement::same_manifest(held, rendered_once).filter(|_| was_edited);
             let manifest =
                 placement::changed_manifest(held, observed, rendered_once).or_else(edited)?;
-            Some(beside_services(held, observed, rendered, || Step::Apply {
+            Some(set_right(held, observed, now, || Step::Apply {
                 manifest,
                 uid: record.uid.clone(),
+                deployer: Deployer::of(held),
             }))
         }
+    }
+}
+
+/// A namespace that was permitted when its session was deployed and is not any more ends nothing that runs there; only
+/// nothing more is written. It is looked at again, for as long as there is something to set right.
+fn set_right(held: &Held, observed: &Observed, now: Now, step: impl FnOnce() -> Step) -> Step {
+    match namespace::judge_held(held, observed, now) {
+        Verdict::Proceed => beside_services(held, observed, now, step),
+        Verdict::Look | Verdict::Create | Verdict::Refuse(_) => Step::ReadNamespace {
+            namespace: held.grant.target_namespace.clone(),
+        },
     }
 }
 

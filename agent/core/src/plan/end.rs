@@ -1,5 +1,5 @@
 //! The steps of a grant that ended (D1): verdicts off → journal → workload → its pods by UID → the rest in reverse →
-//! confirm. None waits for another; whatever fails is planned again.
+//! confirm → the namespace, if the session made it. None waits for another; whatever fails is planned again.
 
 use breakglass_protocol::labels;
 use breakglass_protocol::limits::{CLEANUP_RETENTION, POD_GRACE_SECONDS};
@@ -9,6 +9,7 @@ use super::{PodRef, Step, journal};
 use crate::clock::Now;
 use crate::deadline::millis_between;
 use crate::held::Held;
+use crate::namespace::{self, NAMESPACE};
 use crate::observed::{Observed, PodFacts};
 use crate::pods;
 use crate::workload::WORKLOAD;
@@ -30,6 +31,13 @@ pub(super) fn plan_end(held: &Held, observed: &Observed, now: Now) -> Vec<Step> 
         document,
         manifest: manifest.clone(),
     }));
+    steps.extend(
+        held.namespace_to_search()
+            .map(|manifest| Step::FindNamespace {
+                manifest: manifest.clone(),
+            }),
+    );
+    steps.extend(namespace::plan_end(held, observed));
     steps.extend(confirm(held, observed));
     steps
 }
@@ -103,7 +111,8 @@ fn pod_ref(pod: &PodFacts) -> PodRef {
 /// What is neither workload nor pod, newest first.
 fn delete_rest(held: &Held) -> Vec<Step> {
     held.to_remove()
-        .filter(|record| record.source != WORKLOAD && !held.asked.contains(&record.uid))
+        .filter(|record| !matches!(record.source.as_str(), WORKLOAD | NAMESPACE))
+        .filter(|record| !held.asked.contains(&record.uid))
         .map(|record| Step::Delete {
             record: record.clone(),
         })

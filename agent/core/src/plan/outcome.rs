@@ -7,11 +7,12 @@ use serde_json::Value;
 use super::{PodRef, Step, end};
 use crate::clock::Now;
 use crate::held::Held;
-use crate::observed::PodFacts;
+use crate::observed::{Inhabitant, PodFacts};
 use crate::pods;
 
 mod create;
 mod look;
+mod place;
 
 pub use create::give_up_on;
 
@@ -28,6 +29,8 @@ pub enum Outcome {
     Present,
     /// Answer to `ConfirmPodsGone`.
     Pods(Vec<PodFacts>),
+    /// Answer to `ListInhabitants`.
+    Inhabitants(Vec<Inhabitant>),
     /// The API server refused or could not be reached.
     Failed(ApiFailure),
 }
@@ -56,8 +59,18 @@ pub enum Retry {
 /// retry mends, marks what is gone.
 pub fn handle_outcome(held: &mut Held, step: &Step, outcome: Outcome, now: Now) -> Retry {
     match step {
-        Step::CreateFirst { document, manifest } => {
-            create::handle_create(held, *document, manifest, outcome, now)
+        Step::CreateFirst {
+            document, manifest, ..
+        } => create::handle_create(held, *document, manifest, outcome, now),
+        Step::CreateNamespace { .. } => place::handle_create(held, outcome, now),
+        Step::FindNamespace { .. } => place::handle_find(held, outcome, now),
+        Step::ListInhabitants { .. } => place::handle_inhabitants(held, outcome, now),
+        Step::KeepNamespace { why } => {
+            held.keep_namespace(why.clone(), now);
+            Retry::Now
+        }
+        Step::ReadNamespace { .. } | Step::ReadDeployer { .. } => {
+            place::handle_read(held, outcome, now)
         }
         Step::FindOurs { document, .. } => create::handle_find(held, *document, outcome, now),
         Step::Look { document, record } => look::handle_look(held, *document, record, outcome, now),
@@ -77,7 +90,7 @@ pub fn handle_outcome(held: &mut Held, step: &Step, outcome: Outcome, now: Now) 
             Retry::Now
         }
         Step::CapDeadline { .. } => Retry::Later,
-        Step::CloseAccess | Step::Journal { .. } | Step::ReadNamespace { .. } => Retry::Now,
+        Step::CloseAccess | Step::Journal { .. } => Retry::Now,
     }
 }
 
@@ -95,7 +108,7 @@ fn handle_delete(held: &mut Held, record: &ObjectRecord, outcome: Outcome, now: 
             held.asked.insert(record.uid.clone());
             held.errors.remove(&record.uid);
         }
-        Outcome::Pods(_) => {}
+        Outcome::Pods(_) | Outcome::Inhabitants(_) => {}
     }
     Retry::Later
 }
@@ -104,7 +117,11 @@ fn handle_confirm(held: &mut Held, record: &ObjectRecord, outcome: Outcome, now:
     let is_gone = match &outcome {
         Outcome::Gone => true,
         Outcome::Failed(failure) => failure.code == 404,
-        Outcome::Object(_) | Outcome::Accepted | Outcome::Present | Outcome::Pods(_) => false,
+        Outcome::Object(_)
+        | Outcome::Accepted
+        | Outcome::Present
+        | Outcome::Pods(_)
+        | Outcome::Inhabitants(_) => false,
     };
     if !is_gone {
         return Retry::Later;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use breakglass_protocol::labels;
 use breakglass_protocol::wire::grant::{EndReason, WorkloadKind};
 use breakglass_protocol::wire::report::Phase;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
@@ -14,13 +15,15 @@ use super::*;
 use crate::holdings::Holdings;
 use crate::nodes::NodesSeen;
 use crate::observed::{
-    NamespaceFacts, NamespaceSeen, OwnerFacts, PodFacts, ServiceFacts, WorkloadFacts, WorkloadSeen,
+    DeployerSeen, Inhabitant, NamespaceFacts, NamespaceSeen, Neighbour, OwnerFacts, PodFacts,
+    ServiceFacts, WorkloadFacts, WorkloadSeen,
 };
 use crate::quota;
 use crate::report::report;
 use crate::sample::{self, at};
 
 mod beside;
+mod place;
 mod placement;
 
 /// (kind, name) → object.
@@ -30,6 +33,9 @@ struct Cluster {
     next_uid: u32,
     nodes: NodesSeen,
     namespace: Option<NamespaceSeen>,
+    /// Present unless a story says otherwise.
+    deployer: Option<DeployerSeen>,
+    neighbour: Neighbour,
     /// The next calls fail so.
     failures: Vec<(u16, &'static str, &'static str)>,
     /// The API server performs the next create, but its answer is lost.
@@ -183,6 +189,8 @@ impl Cluster {
                 .namespace
                 .clone()
                 .unwrap_or(NamespaceSeen::Active(NamespaceFacts::default())),
+            deployer: self.deployer.unwrap_or(DeployerSeen::Present),
+            neighbour: self.neighbour.clone(),
             workload,
             replica_sets: of_kind("ReplicaSet")
                 .map(|set| {
@@ -222,11 +230,45 @@ impl Cluster {
                 object["metadata"]["deletionTimestamp"] = json!("2026-11-23T10:00:00Z");
                 Outcome::Accepted
             }
+            Some(_) if kind == "Namespace" => {
+                self.objects.clear();
+                self.namespace = Some(NamespaceSeen::Missing);
+                Outcome::Accepted
+            }
             Some(_) => {
                 self.objects.remove(&key);
                 Outcome::Accepted
             }
         }
+    }
+
+    /// As a quick API server: the namespace is there at once, with what every namespace has.
+    fn make_namespace(&mut self, manifest: &Value) -> Value {
+        let labels = serde_json::from_value(manifest["metadata"]["labels"].clone()).unwrap();
+        self.namespace = Some(NamespaceSeen::Active(NamespaceFacts {
+            labels,
+            ..Default::default()
+        }));
+        self.store(sample::object("v1", "ServiceAccount", "default"));
+        self.store(sample::object("v1", "ConfigMap", "kube-root-ca.crt"));
+        self.store(manifest.clone())
+    }
+
+    fn inhabitants(&self) -> Vec<Inhabitant> {
+        let mark = |object: &Value, map: &str, key: &str| {
+            object["metadata"][map][key].as_str().map(str::to_owned)
+        };
+        self.objects
+            .iter()
+            .filter(|((kind, _), _)| kind != "Namespace")
+            .map(|((kind, name), object)| Inhabitant {
+                kind: kind.clone(),
+                name: name.clone(),
+                session: mark(object, "labels", labels::SESSION),
+                grant: mark(object, "annotations", labels::GRANT),
+                deleting: object["metadata"].get("deletionTimestamp").is_some(),
+            })
+            .collect()
     }
 
     /// The program's part: one step against the API server.
@@ -251,9 +293,12 @@ impl Cluster {
                     message: message.to_owned(),
                 })
             }
-            Step::CreateFirst { manifest, .. } => {
+            Step::CreateFirst { manifest, .. } | Step::CreateNamespace { manifest, .. } => {
                 let outcome = match self.get(manifest) {
                     Some(found) => Outcome::Object(found.clone()),
+                    None if key(manifest).0 == "Namespace" => {
+                        Outcome::Object(self.make_namespace(manifest))
+                    }
                     None => Outcome::Object(self.store(manifest.clone())),
                 };
                 if self.answers_lost > 0 {
@@ -266,10 +311,13 @@ impl Cluster {
                 }
                 outcome
             }
-            Step::FindOurs { manifest, .. } => match self.get(manifest) {
-                Some(found) => Outcome::Object(found.clone()),
-                None => Outcome::Gone,
-            },
+            Step::ListInhabitants { .. } => Outcome::Inhabitants(self.inhabitants()),
+            Step::FindOurs { manifest, .. } | Step::FindNamespace { manifest } => {
+                match self.get(manifest) {
+                    Some(found) => Outcome::Object(found.clone()),
+                    None => Outcome::Gone,
+                }
+            }
             Step::Look { record, .. } => match self
                 .objects
                 .get(&(record.kind.clone(), record.name.clone()))
@@ -277,7 +325,7 @@ impl Cluster {
                 Some(found) => Outcome::Object(found.clone()),
                 None => Outcome::Gone,
             },
-            Step::Apply { manifest, uid } => {
+            Step::Apply { manifest, uid, .. } => {
                 let object = self.objects.get_mut(&key(manifest)).unwrap();
                 assert_eq!(uid_of(object), *uid);
                 object["spec"] = manifest["spec"].clone();
@@ -320,6 +368,8 @@ impl Cluster {
             Step::CloseAccess
             | Step::Journal { .. }
             | Step::ReadNamespace { .. }
+            | Step::ReadDeployer { .. }
+            | Step::KeepNamespace { .. }
             | Step::Fail { .. }
             | Step::GiveUp => Outcome::Accepted,
         }
@@ -335,6 +385,11 @@ fn words(step: &Step) -> String {
         Step::CreateFirst { manifest, .. } => {
             format!("create {} {}", key(manifest).0, key(manifest).1)
         }
+        Step::ReadDeployer { account } => format!("read service account {account}"),
+        Step::CreateNamespace { manifest, .. } => format!("create namespace {}", key(manifest).1),
+        Step::FindNamespace { manifest } => format!("find namespace {}", key(manifest).1),
+        Step::ListInhabitants { namespace } => format!("list what is in {namespace}"),
+        Step::KeepNamespace { why } => format!("keep namespace: {why}"),
         Step::FindOurs { manifest, .. } => format!("find {} {}", key(manifest).0, key(manifest).1),
         Step::Look { record: r, .. } => format!("look {}", record(r)),
         Step::Apply { uid, .. } => format!("apply {uid}"),

@@ -68,7 +68,7 @@ fn before_the_workload(held: &Held, observed: &Observed) -> String {
         return format!("Deploying is tried again: {}", refused.message);
     }
     match observed.namespace {
-        NamespaceSeen::Unread | NamespaceSeen::Active(_) => match observed.nodes {
+        NamespaceSeen::Unread | NamespaceSeen::Unreadable(_) | NamespaceSeen::Active(_) => match observed.nodes {
             NodesSeen::Unknown if Constraints::of(&held.grant).choose_nodes() => {
                 "Waiting for the cluster to show its nodes (the agent's role needs list and watch of nodes)."
                     .to_owned()

@@ -44,6 +44,8 @@ pub fn grant(pod: &str, typed: &str) -> Grant {
             binding: None,
         },
         target_namespace: "breakglass-debug".to_owned(),
+        namespace_rule: None,
+        impersonate: None,
         work: Work::Workload(Box::new(Workload {
             kind: WorkloadKind::Deployment,
             replicas: 1,

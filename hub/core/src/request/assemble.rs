@@ -125,7 +125,9 @@ fn resolved_of(facts: &Facts<'_>, found: Found) -> ResolvedRequest {
         mode: Some(spec.mode.unwrap_or_default()),
         workload_type: Some(spec.workload_type.unwrap_or_default()),
         replicas: Some(spec.replicas.unwrap_or(1)),
-        target_namespace: Some(found.namespace),
+        target_namespace: Some(found.namespace.namespace),
+        namespace_terms: found.namespace.terms,
+        impersonate: found.deployer,
         duration_seconds: seconds(found.duration),
         // Renewal is not built: the end of the first span is the last end.
         max_duration_seconds: seconds(found.duration),

@@ -164,19 +164,14 @@ fn d10_fields_in_use_are_named_and_their_off_values_pass() {
             "spec.expirationBehavior",
         ),
         (
-            json!({"failMode": "open"}),
-            json!({"failMode": "closed"}),
-            "spec.failMode",
-        ),
-        (
-            json!({"namespaceConstraints": {"deniedNamespaces": {"selectorTerms": [{"matchLabels": {"a": "b"}}]}}}),
-            json!({"namespaceConstraints": {"deniedNamespaces": ["kube-*"]}}),
-            "spec.namespaceConstraints.deniedNamespaces.selectorTerms",
-        ),
-        (
+            json!({"impersonation": {"mode": "legacy"}}),
             json!({"impersonation": {"serviceAccountRef": {"name": "a", "namespace": "b"}}}),
-            json!({"impersonation": null}),
-            "spec.impersonation",
+            "spec.impersonation.mode",
+        ),
+        (
+            json!({"impersonation": {"groups": ["system:masters"]}}),
+            json!({"impersonation": {"groups": []}}),
+            "spec.impersonation.groups",
         ),
     ] {
         assert_eq!(template(used.clone()), [field], "{used}");
@@ -197,6 +192,15 @@ fn d10_reasons_presentation_and_templates_are_built() {
         "extraDeployVariables": [{"name": "x"}],
         "auxiliaryResources": [{"name": "x", "templateString": "x"}],
         "auxiliaryResourceDefaults": {"x": true}, "requiredAuxiliaryResourceCategories": ["x"],
+    });
+    assert_eq!(template(spec), Vec::<String>::new());
+    let terms = json!({"selectorTerms": [{"matchLabels": {"a": "b"}}]});
+    let spec = json!({
+        "namespaceConstraints": {
+            "allowedNamespaces": terms, "deniedNamespaces": terms,
+            "createIfNotExists": true, "namespaceLabels": {"a": "b"},
+        },
+        "failMode": "open",
     });
     assert_eq!(template(spec), Vec::<String>::new());
 }

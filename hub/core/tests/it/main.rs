@@ -18,6 +18,7 @@ mod lifecycle_model;
 mod link;
 mod observed;
 mod offer;
+mod place;
 mod placement;
 mod request;
 mod stored;

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::super::cluster::UserNames;
 use super::super::debug_session_cluster_binding::DebugSessionClusterBindingSpec;
 use super::super::debug_session_template::{ExpirationBehavior, FailMode, Mode, WorkloadType};
-use super::super::namespace_filter::NamespaceFilter;
+use super::super::impersonation::ServiceAccountRef;
 use super::super::pod_operations::AllowedPodOperations;
+use super::super::selector::LabelSelector;
 
 /// The binding, as it was.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +42,9 @@ pub struct ResolvedRequest {
     /// What the agent still has to check on the live namespace (S17, D23).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace_terms: Option<NamespaceTerms>,
+    /// As whom the agent deploys; absent: as itself (S10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonate: Option<ServiceAccountRef>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
     /// From `startsAt` to the end of the last possible renewal.
@@ -105,14 +109,27 @@ pub enum ValueOrigin {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NamespaceTerms {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allowed: Option<NamespaceFilter>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub denied: Option<NamespaceFilter>,
+    /// The template's and the binding's; each must permit the namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<NamespaceTermsLayer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_if_not_exists: Option<bool>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub namespace_labels: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail_mode: Option<FailMode>,
+}
+
+/// Label terms of one template or binding that the namespace's name did not decide.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamespaceTermsLayer {
+    /// Where they stand: `session template placed-debug`.
+    pub place: String,
+    /// One of these must match; absent if the name is allowed, or was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Vec<LabelSelector>>,
+    /// None of these may match.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<LabelSelector>,
 }

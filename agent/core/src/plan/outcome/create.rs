@@ -42,7 +42,11 @@ pub(super) fn handle_create(
             record_created(held, document, &object, now)
         }
         Outcome::Failed(failure) => refuse_create(held, document, manifest, &failure, now),
-        Outcome::Accepted | Outcome::Gone | Outcome::Present | Outcome::Pods(_) => Retry::Later,
+        Outcome::Accepted
+        | Outcome::Gone
+        | Outcome::Present
+        | Outcome::Pods(_)
+        | Outcome::Inhabitants(_) => Retry::Later,
     }
 }
 
@@ -59,23 +63,34 @@ fn refuse_create(
         named(held, document, manifest),
         said(failure)
     );
-    let since = held
-        .refused
-        .as_ref()
-        .map_or(now.monotonic, |refused| refused.since);
-    let is_final = match failure.code {
-        400 | 404 | 405 | 406 | 410 | 413 | 415 | 422 => true,
-        403 => now.monotonic.saturating_sub(since) >= FORBIDDEN_PATIENCE,
-        // No answer, 401 (the agent's own token), 409, 429, 5xx: the cluster's trouble, which passes.
-        _ => false,
-    };
-    if is_final {
+    if is_final(held, failure, now) {
         go_on_without(held, document, message, now);
         Retry::Now
     } else {
-        held.refused = Some(Refused { since, message });
+        refuse_for_now(held, message, now);
         Retry::Later
     }
+}
+
+/// Whether no retry mends it.
+pub(super) fn is_final(held: &Held, failure: &ApiFailure, now: Now) -> bool {
+    match failure.code {
+        400 | 404 | 405 | 406 | 410 | 413 | 415 | 422 => true,
+        403 => now.monotonic.saturating_sub(refused_since(held, now)) >= FORBIDDEN_PATIENCE,
+        // No answer, 401 (the agent's own token), 409, 429, 5xx: the cluster's trouble, which passes.
+        _ => false,
+    }
+}
+
+pub(super) fn refuse_for_now(held: &mut Held, message: String, now: Now) {
+    let since = refused_since(held, now);
+    held.refused = Some(Refused { since, message });
+}
+
+fn refused_since(held: &Held, now: Now) -> Duration {
+    held.refused
+        .as_ref()
+        .map_or(now.monotonic, |refused| refused.since)
 }
 
 /// By the document's failure policy.
@@ -94,6 +109,11 @@ pub fn give_up_on(held: &mut Held, step: &Step, message: String, now: Now) {
     match step {
         Step::CreateFirst { document, .. } => go_on_without(held, *document, message, now),
         Step::ReadNamespace { .. }
+        | Step::ReadDeployer { .. }
+        | Step::CreateNamespace { .. }
+        | Step::FindNamespace { .. }
+        | Step::ListInhabitants { .. }
+        | Step::KeepNamespace { .. }
         | Step::Journal { .. }
         | Step::CloseAccess
         | Step::FindOurs { .. }
@@ -138,7 +158,7 @@ pub(super) fn handle_find(held: &mut Held, document: usize, outcome: Outcome, no
         Outcome::Object(object) => !is_ours(held, object),
         Outcome::Gone => true,
         Outcome::Failed(failure) => failure.code == 404,
-        Outcome::Accepted | Outcome::Present | Outcome::Pods(_) => false,
+        Outcome::Accepted | Outcome::Present | Outcome::Pods(_) | Outcome::Inhabitants(_) => false,
     };
     if is_absent {
         held.searched.insert(document);
@@ -167,23 +187,20 @@ pub(super) fn handle_apply(held: &mut Held, uid: &str, outcome: Outcome, now: No
                 "the edited workload cannot be set right: {}",
                 said(&failure)
             );
-            let since = held
-                .refused
-                .as_ref()
-                .map_or(now.monotonic, |refused| refused.since);
-            held.refused = Some(Refused { since, message });
+            refuse_for_now(held, message, now);
         }
         Outcome::Object(_)
         | Outcome::Accepted
         | Outcome::Gone
         | Outcome::Present
-        | Outcome::Pods(_) => {}
+        | Outcome::Pods(_)
+        | Outcome::Inhabitants(_) => {}
     }
     Retry::Later
 }
 
 /// D5: our session label and our grant's UID.
-fn is_ours(held: &Held, object: &Value) -> bool {
+pub(super) fn is_ours(held: &Held, object: &Value) -> bool {
     let mark = |map: &str, key: &str| {
         object
             .pointer(map)
@@ -194,7 +211,7 @@ fn is_ours(held: &Held, object: &Value) -> bool {
         && mark("/metadata/annotations", labels::GRANT) == Some(held.grant.uid.as_str())
 }
 
-fn is_being_deleted(object: &Value) -> bool {
+pub(super) fn is_being_deleted(object: &Value) -> bool {
     object
         .pointer("/metadata/deletionTimestamp")
         .is_some_and(|time| !time.is_null())

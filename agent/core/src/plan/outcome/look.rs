@@ -28,7 +28,11 @@ pub(super) fn handle_look(
             readiness: Readiness::Unknown,
             message: said(&failure),
         }),
-        Outcome::Failed(_) | Outcome::Accepted | Outcome::Present | Outcome::Pods(_) => None,
+        Outcome::Failed(_)
+        | Outcome::Accepted
+        | Outcome::Present
+        | Outcome::Pods(_)
+        | Outcome::Inhabitants(_) => None,
     };
     held.note_look(document, status, now);
     Retry::Later

@@ -31,7 +31,7 @@ fn bundle(policy: FailurePolicy, change: impl FnOnce(&mut Grant, &mut RenderedGr
 fn unchanged(_: &mut Grant, _: &mut RenderedGrant) {}
 
 impl Story {
-    fn turns(&mut self, count: u32) {
+    pub(super) fn turns(&mut self, count: u32) {
         for _ in 0..count {
             self.turn();
             self.cluster.controllers();

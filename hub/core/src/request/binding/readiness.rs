@@ -7,7 +7,7 @@ use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplateSpec
 
 use crate::refusal::Violation;
 use crate::request::layers::Layers;
-use crate::request::{auxiliary, defaults};
+use crate::request::{auxiliary, defaults, deployer};
 use crate::unbuilt::{self, Document};
 
 /// Every reason why sessions of this template cannot be made through this binding; none = ready. `name` is the binding's,
@@ -30,6 +30,7 @@ pub fn readiness(
     violations.extend(categories_are_there(name, layers));
     violations.extend(overrides_mean_something(name, binding, template));
     violations.extend(reasons_can_be_given(name, layers));
+    violations.extend(names_no_other_deployer(name, layers));
     violations
 }
 
@@ -58,6 +59,12 @@ fn categories_are_there(name: &str, layers: Layers<'_>) -> Option<Violation> {
         );
         not_ready("requiredAuxiliaryResourceCategories", name, &message)
     })
+}
+
+/// S10: a binding names a ServiceAccount only where its template names none, or the same.
+fn names_no_other_deployer(name: &str, layers: Layers<'_>) -> Option<Violation> {
+    let wrong = deployer(layers).err()?;
+    Some(not_ready(wrong.rule, name, &wrong.message))
 }
 
 /// An override that hits nothing, or that would leave out what the template always takes, does nothing: it is refused
