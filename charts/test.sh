@@ -32,5 +32,6 @@ for values in agent-golden/*.yaml; do check "rendered with $values" golden "$val
 check "an unknown value is refused" refused "ceilling" --set ceilling.privileged=true
 check "a wrong type is refused" refused "privileged" --set-string ceiling.privileged=maybe
 check "a kind without its group is refused" refused "with its group" --set 'ceiling.extraKinds={PodMonitor}'
+check "a ServiceAccount without its namespace is refused" refused "impersonation" --set 'ceiling.impersonation.serviceAccounts={deployer}'
 echo "charts: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -26,9 +26,9 @@ breakglass-agent
 {{ printf "%s:%s" .Release.Namespace (include "breakglass-agent.name" .) }}
 {{- end }}
 
-{{/* "true" if a namespace of the ceiling has a wildcard, so that no Role per namespace can be made. */}}
+{{/* "true" if no Role per namespace can be made: one of the ceiling has a wildcard, or need not exist yet. */}}
 {{- define "breakglass-agent.anyNamespace" -}}
-{{- $any := "" -}}
+{{- $any := ternary "true" "" .Values.ceiling.createNamespaces -}}
 {{- range .Values.ceiling.namespaces -}}
 {{- if regexMatch "[*?\\[{]" . -}}{{- $any = "true" -}}{{- end -}}
 {{- end -}}
@@ -78,6 +78,32 @@ breakglass-agent
 - {{ toYaml . | nindent 2 | trim }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* For ceiling.createNamespaces; agent/core/src/namespace/remains.rs lists what is looked at. */}}
+{{- define "breakglass-agent.namespaceRules" -}}
+# ceiling.createNamespaces. The lists tell whether something foreign is in a namespace before it is removed.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [create, delete]
+- apiGroups: [""]
+  resources: [replicationcontrollers, persistentvolumeclaims, secrets, configmaps, serviceaccounts, resourcequotas, limitranges]
+  verbs: [list]
+- apiGroups: [apps]
+  resources: [statefulsets]
+  verbs: [list]
+- apiGroups: [batch]
+  resources: [jobs, cronjobs]
+  verbs: [list]
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses, networkpolicies]
+  verbs: [list]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [list]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles, rolebindings]
+  verbs: [list]
 {{- end }}
 
 {{/* The rule for one entry of "breakglass-agent.kinds". */}}
