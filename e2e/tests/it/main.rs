@@ -19,6 +19,7 @@ mod foreign;
 mod inventory;
 mod link;
 mod manifests;
+mod namespaces;
 mod story;
 mod templates;
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         end::CASES,
         foreign::CASES,
         manifests::CASES,
+        namespaces::CASES,
         templates::CASES,
         templates::refused::CASES,
         templates::hostile::CASES,
