@@ -28,6 +28,8 @@ pub use self::index::{Found, FoundSession, Question};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Pause before the store is read again after it failed.
 const RETRY: Duration = Duration::from_secs(1);
+/// Sessions that are read in one go where many are read: some megabytes in memory.
+const AT_ONCE: usize = 50;
 const BEHIND: StoreError = StoreError::Busy {
     attempt: "looking for sessions",
 };
@@ -62,17 +64,25 @@ impl Sessions {
         Ok(self.read().find(question))
     }
 
-    /// The names of all sessions in these states, as of when it was asked or later.
+    /// Reads all sessions in these states: those that were in one when it was asked, or are now.
     ///
     /// # Errors
-    /// See [`Sessions::find`].
+    /// See [`Sessions::find`]; one that cannot be read is an error too.
     pub async fn in_states(
         &self,
         store: &dyn Store,
         states: &[StateName],
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Vec<Session>, StoreError> {
         self.catch_up(store).await?;
-        Ok(self.read().in_states(states))
+        let keys = self.read().in_states(states);
+        let mut found = Vec::new();
+        for some in keys.chunks(AT_ONCE) {
+            for object in store.get_many(some.to_vec()).await?.iter().flatten() {
+                found.push(read(object)?);
+            }
+        }
+        found.retain(|session| states.contains(&session.state.name()));
+        Ok(found)
     }
 
     /// Waits until everything that the store has acknowledged is taken in.
@@ -92,12 +102,12 @@ impl Sessions {
     /// What the store says.
     pub async fn load(&self, store: &dyn Store) -> Result<Watch, StoreError> {
         let mut fresh = Index::default();
-        let mut query = ListQuery::all(ObjectKind::DebugSession);
+        let mut query = ListQuery::all_sessions();
         let mut first = None;
         loop {
             let page = store.list(query.clone()).await?;
             first.get_or_insert(page.revision);
-            for session in page.objects.into_iter().filter_map(readable) {
+            for session in page.objects.iter().filter_map(readable) {
                 fresh.insert(session);
             }
             match page.next {
@@ -151,7 +161,7 @@ impl Sessions {
         if change.key.kind == ObjectKind::DebugSession {
             match change.object {
                 // Read before the lock is taken: lists do not wait for it.
-                Some(object) => match readable(Arc::unwrap_or_clone(object)) {
+                Some(object) => match readable(&object) {
                     Some(session) => self.write().insert(session),
                     None => self.write().remove(&change.key.name),
                 },
@@ -171,7 +181,7 @@ impl Sessions {
 }
 
 /// A session that cannot be read is in no list, loudly: who asks for it by name gets the fault.
-fn readable(object: Object) -> Option<Session> {
+fn readable(object: &Object) -> Option<Session> {
     read(object)
         .inspect_err(|error| tracing::error!(%error, "a stored session cannot be listed"))
         .ok()
@@ -181,8 +191,6 @@ fn readable(object: Object) -> Option<Session> {
 ///
 /// # Errors
 /// [`StoreError::Unreadable`] if what is stored is no session.
-pub fn read(object: Object) -> Result<Session, StoreError> {
-    let key = object.key.clone();
-    let stored = typed::decode::<DebugSession>(object)?;
-    read_session(&key, &stored.object)
+pub fn read(object: &Object) -> Result<Session, StoreError> {
+    read_session(&object.key, &typed::read::<DebugSession>(object)?)
 }

@@ -235,6 +235,18 @@ impl ListQuery {
             limit: MAX_PAGE,
         }
     }
+
+    /// The first of the pages in which a task reads all sessions. Read into memory a session takes ten times its room
+    /// on disk, and the allocator gives little of it back: pages are small, and the hub with them.
+    #[must_use]
+    pub const fn all_sessions() -> Self {
+        Self {
+            kind: ObjectKind::DebugSession,
+            namespace: None,
+            after: None,
+            limit: 50,
+        }
+    }
 }
 
 /// One page of a list, read at one moment.

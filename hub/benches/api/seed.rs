@@ -57,7 +57,7 @@ async fn models(store: &SqliteStore) -> Vec<Session> {
     let page = store.list(ListQuery::all(ObjectKind::DebugSession)).await;
     let objects = page.unwrap().objects.into_iter();
     objects
-        .map(|object| sessions::read(object).unwrap())
+        .map(|object| sessions::read(&object).unwrap())
         .collect()
 }
 

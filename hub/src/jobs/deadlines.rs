@@ -1,7 +1,8 @@
 //! Sessions to which something is due at a time. Keeps the time of each in memory, from a list and then the watch; the
 //! memory is only a reason to look: what is really due is decided on the stored session, again at each try.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 
 use super::pause_after;
 use crate::app::{App, Settings, UpdateError, read_session};
+use crate::sessions;
 use crate::store::typed::{self, Versioned};
 use crate::store::{
     CommitError, ListQuery, Object, ObjectKind, StoreError, Watch, WatchError, WatchFrom,
@@ -54,25 +56,26 @@ fn due(session: &Session, settings: &Settings) -> (Timestamp, Due) {
 /// The sessions by when they are next due.
 #[derive(Default)]
 struct Agenda {
-    by_time: BTreeSet<(Timestamp, String)>,
-    by_name: BTreeMap<String, Timestamp>,
+    by_time: BTreeSet<(Timestamp, Arc<str>)>,
+    by_name: HashMap<Arc<str>, Timestamp>,
 }
 
 impl Agenda {
     fn set(&mut self, name: &str, at: Timestamp) {
         self.remove(name);
-        self.by_time.insert((at, name.to_owned()));
-        self.by_name.insert(name.to_owned(), at);
+        let name: Arc<str> = name.into();
+        self.by_time.insert((at, name.clone()));
+        self.by_name.insert(name, at);
     }
 
     fn remove(&mut self, name: &str) {
-        if let Some(at) = self.by_name.remove(name) {
-            self.by_time.remove(&(at, name.to_owned()));
+        if let Some((name, at)) = self.by_name.remove_entry(name) {
+            self.by_time.remove(&(at, name));
         }
     }
 
     fn first(&self) -> Option<(Timestamp, &str)> {
-        self.by_time.first().map(|(at, name)| (*at, name.as_str()))
+        self.by_time.first().map(|(at, name)| (*at, &**name))
     }
 }
 
@@ -133,7 +136,7 @@ async fn follow(app: &App) -> Ended {
 /// Every session's next time, and the watch of what changes after.
 async fn load(app: &App) -> Result<(Agenda, Watch), StoreError> {
     let mut agenda = Agenda::default();
-    let mut query = ListQuery::all(ObjectKind::DebugSession);
+    let mut query = ListQuery::all_sessions();
     let mut from = None;
     loop {
         let page = app.store.list(query).await?;
@@ -145,7 +148,7 @@ async fn load(app: &App) -> Result<(Agenda, Watch), StoreError> {
             Some(next) => {
                 query = ListQuery {
                     after: Some(next),
-                    ..ListQuery::all(ObjectKind::DebugSession)
+                    ..ListQuery::all_sessions()
                 };
             }
             None => {
@@ -158,9 +161,7 @@ async fn load(app: &App) -> Result<(Agenda, Watch), StoreError> {
 
 /// Notes when a session is next due. One that cannot be read is told of and left: it must not stop the others.
 fn note(app: &App, agenda: &mut Agenda, object: &Object) {
-    let read = typed::decode::<DebugSession>(object.clone())
-        .and_then(|stored| read_session(&object.key, &stored.object));
-    match read {
+    match sessions::read(object) {
         Ok(session) => agenda.set(&session.name, due(&session, &app.settings).0),
         Err(error) => {
             agenda.remove(&object.key.name);

@@ -5,17 +5,16 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use breakglass_hub_core::ledger::{Ledger, Place};
+use breakglass_hub_core::session::StateName;
 use breakglass_protocol::ids::GrantUid;
-use breakglass_protocol::kinds::debug_session::DebugSession;
 use jiff::{SignedDuration, Timestamp};
 
 use super::pause_after;
-use crate::app::{App, Change, UpdateError, ledger_keys, read_session};
-use crate::store::typed;
+use crate::app::{App, Change, UpdateError, ledger_keys};
 use crate::store::{CommitError, Key, ListQuery, ObjectKind, StoreError};
 
 const JOB: &str = "ledgers";
-/// A place too many costs its owner one session until the next round; a round reads every session once.
+/// A place too many costs its owner one session until the next round; a round reads every open session.
 const EVERY: Duration = Duration::from_secs(10 * 60);
 /// A place younger than this may belong to a session that is being created.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
@@ -94,29 +93,22 @@ async fn ledgers(app: &App) -> Result<Vec<Key>, StoreError> {
 /// Places of sessions that are open (Pending, PendingApproval, Active), by ledger.
 async fn open_sessions(app: &App) -> Result<Open, StoreError> {
     let mut open = Open::new();
-    let mut query = ListQuery::all(ObjectKind::DebugSession);
-    loop {
-        let page = app.store.list(query.clone()).await?;
-        for object in page.objects {
-            let key = object.key.clone();
-            let stored = typed::decode::<DebugSession>(object)?;
-            let session = read_session(&key, &stored.object)?;
-            if session.state.end().is_none() {
-                let place = Place {
-                    session: session.name.clone(),
-                    issuer: session.requester.issuer.clone(),
-                    subject: session.requester.subject.clone(),
-                    taken_at: session.created_at,
-                };
-                for ledger in ledger_keys(&session.spec) {
-                    let places = open.entry(ledger).or_default();
-                    places.insert(session.uid.clone(), place.clone());
-                }
-            }
-        }
-        match page.next {
-            Some(next) => query.after = Some(next),
-            None => return Ok(open),
+    let states = StateName::ALL
+        .into_iter()
+        .filter(|state| !state.is_terminal());
+    let states: Vec<StateName> = states.collect();
+    let store = app.store.as_ref();
+    for session in app.sessions.in_states(store, &states).await? {
+        let place = Place {
+            session: session.name.clone(),
+            issuer: session.requester.issuer.clone(),
+            subject: session.requester.subject.clone(),
+            taken_at: session.created_at,
+        };
+        for ledger in ledger_keys(&session.spec) {
+            let places = open.entry(ledger).or_default();
+            places.insert(session.uid.clone(), place.clone());
         }
     }
+    Ok(open)
 }

@@ -6,15 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use breakglass_hub_core::grant::is_wanted;
-use breakglass_hub_core::session::Session;
 use breakglass_protocol::ids::{ClusterName, GrantUid, Revision};
-use breakglass_protocol::kinds::debug_session::DebugSession;
 
 use tokio::sync::watch;
 
 use super::registry::Registry;
-use crate::app::{App, read_session};
-use crate::store::typed;
+use crate::app::App;
+use crate::sessions;
 use crate::store::{
     Change, Key, ListQuery, Object, ObjectKind, StoreError, Watch, WatchError, WatchFrom,
 };
@@ -47,19 +45,11 @@ struct Inner {
     by_key: HashMap<Key, GrantUid>,
 }
 
-/// Where a grant comes from.
+/// Where a grant comes from that its cluster should hold now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) session: String,
     pub(super) cluster: ClusterName,
-    wanted: Wanted,
-}
-
-/// Whether the cluster should hold the grant now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    Yes,
-    No,
 }
 
 impl Directory {
@@ -75,12 +65,12 @@ impl Directory {
 
     async fn reload(&self, app: &App) -> Result<Watch, StoreError> {
         let mut fresh = Inner::default();
-        let mut query = ListQuery::all(ObjectKind::DebugSession);
+        let mut query = ListQuery::all_sessions();
         let mut first = None;
         loop {
             let page = app.store.list(query.clone()).await?;
             first.get_or_insert(page.revision);
-            for object in page.objects {
+            for object in &page.objects {
                 fresh.take_in(object);
             }
             match page.next {
@@ -119,7 +109,7 @@ impl Directory {
         let uids = inner
             .by_uid
             .iter()
-            .filter(|(_, entry)| entry.cluster == *cluster && entry.wanted == Wanted::Yes)
+            .filter(|(_, entry)| entry.cluster == *cluster)
             .map(|(uid, _)| uid.clone())
             .collect();
         (*self.seen.borrow(), uids)
@@ -201,7 +191,7 @@ impl Inner {
     fn change(&mut self, change: Change) -> Vec<(ClusterName, GrantUid)> {
         let before = self.by_key.get(&change.key).cloned();
         let told = match change.object {
-            Some(object) => self.take_in(Arc::unwrap_or_clone(object)),
+            Some(object) => self.take_in(&object),
             None => None,
         };
         // Deleted, or (never seen, but cheap to hold) recreated under its old name with another UID.
@@ -217,34 +207,27 @@ impl Inner {
     }
 
     /// A session that cannot be read is left out, loudly: its cluster then ends it, which is the closed side.
-    fn take_in(&mut self, object: Object) -> Option<(ClusterName, GrantUid)> {
-        let key = object.key.clone();
-        let session = match read(object) {
+    fn take_in(&mut self, object: &Object) -> Option<(ClusterName, GrantUid)> {
+        let session = match sessions::read(object) {
             Ok(session) => session,
             Err(error) => {
                 tracing::error!(%error, "a stored session cannot be granted");
                 return None;
             }
         };
-        let uid = session.uid.clone();
-        let entry = Entry {
-            session: session.name.clone(),
-            cluster: session.cluster(),
-            wanted: if is_wanted(&session) {
-                Wanted::Yes
-            } else {
-                Wanted::No
-            },
-        };
-        self.by_key.insert(key, uid.clone());
-        let cluster = entry.cluster.clone();
-        self.by_uid.insert(uid.clone(), entry);
+        let (uid, cluster) = (session.uid.clone(), session.cluster());
+        if is_wanted(&session) {
+            let entry = Entry {
+                session: session.name,
+                cluster: cluster.clone(),
+            };
+            self.by_key.insert(object.key.clone(), uid.clone());
+            self.by_uid.insert(uid.clone(), entry);
+        } else {
+            // Most stored sessions are over: what no agent holds is not remembered.
+            self.by_key.remove(&object.key);
+            self.by_uid.remove(&uid);
+        }
         Some((cluster, uid))
     }
-}
-
-fn read(object: Object) -> Result<Session, StoreError> {
-    let key = object.key.clone();
-    let stored = typed::decode::<DebugSession>(object)?;
-    read_session(&key, &stored.object)
 }

@@ -12,6 +12,8 @@ use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
 use breakglass_protocol::person::Identity;
 use jiff::Timestamp;
 
+use crate::store::{Key, ObjectKind};
+
 /// Where a session stands in lists: newest first, then by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -97,6 +99,7 @@ impl From<SeenBy<'_>> for Mark {
 #[derive(Clone, Debug)]
 pub struct Card {
     place: Place,
+    namespace: Arc<str>,
     template: Arc<str>,
     cluster: Arc<str>,
     target_namespace: Arc<str>,
@@ -118,6 +121,7 @@ impl Card {
         let running = session.state.running();
         Self {
             place: Place::new(session.created_at, &session.name),
+            namespace: texts.share(&session.namespace),
             template: texts.share(&session.spec.template_ref),
             cluster: texts.share(&session.spec.cluster),
             target_namespace: texts.share(&session.snapshot.terms.target_namespace),
@@ -157,6 +161,10 @@ impl Card {
     #[must_use]
     pub fn name(&self) -> &str {
         self.place.name()
+    }
+
+    pub(super) fn key(&self) -> Key {
+        Key::namespaced(ObjectKind::DebugSession, &*self.namespace, self.name())
     }
 
     #[must_use]

@@ -10,10 +10,11 @@ use breakglass_protocol::person::Identity;
 
 use super::card::{Account, Card, Mark, Place, Texts};
 use super::slots::{Mask, Slots};
+use crate::store::Key;
 
 /// Open sessions that are kept whole, the newest ones, since lists judge them per caller: at some 10 KiB each about
-/// 20 MiB. Others are read from the store when a page shows them.
-const KEPT_WHOLE: usize = 2_048;
+/// 10 MiB. Others are read from the store when a page shows them.
+const KEPT_WHOLE: usize = 1_024;
 /// Up to this many results are put in order by sorting them; more are met soon enough on a walk in order.
 const SORTED: usize = 2_048;
 
@@ -213,13 +214,13 @@ impl Index {
         }
     }
 
-    /// The names of all sessions in these states.
-    pub(super) fn in_states(&self, states: &[StateName]) -> Vec<String> {
+    /// The keys of all sessions in these states.
+    pub(super) fn in_states(&self, states: &[StateName]) -> Vec<Key> {
         let marks = states.iter().map(|state| Mark::State(*state)).collect();
         let fitting = self.marks.any(&marks);
         fitting
             .iter()
-            .filter_map(|slot| Some(self.entry(slot)?.card.name().to_owned()))
+            .filter_map(|slot| Some(self.entry(slot)?.card.key()))
             .collect()
     }
 

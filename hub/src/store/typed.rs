@@ -34,17 +34,25 @@ pub struct Versioned<T> {
 /// # Errors
 /// [`StoreError::Unreadable`] if the stored JSON does not fit the type.
 pub fn decode<T: Stored>(stored: Object) -> Result<Versioned<T>, StoreError> {
-    let mut object: T =
-        serde_json::from_value(stored.body).map_err(|error| StoreError::Unreadable {
-            subject: stored.key.to_string(),
-            message: error.to_string(),
-        })?;
-    object.stamp(stored.version);
+    let object = read(&stored)?;
     Ok(Versioned {
         object,
         version: stored.version,
         owner: stored.owner,
     })
+}
+
+/// As [`decode`], of an object that others read too.
+///
+/// # Errors
+/// [`StoreError::Unreadable`] if the stored JSON does not fit the type.
+pub fn read<T: Stored>(stored: &Object) -> Result<T, StoreError> {
+    let mut object = T::deserialize(&stored.body).map_err(|error| StoreError::Unreadable {
+        subject: stored.key.to_string(),
+        message: error.to_string(),
+    })?;
+    object.stamp(stored.version);
+    Ok(object)
 }
 
 /// One object of a type, if it is there.

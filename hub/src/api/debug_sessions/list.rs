@@ -112,7 +112,7 @@ async fn summaries(
         .collect();
     let mut read = HashMap::new();
     if !keys.is_empty() {
-        for object in app.store.get_many(keys).await?.into_iter().flatten() {
+        for object in app.store.get_many(keys).await?.iter().flatten() {
             let session = sessions::read(object)?;
             read.insert(session.name.clone(), session);
         }

@@ -109,7 +109,7 @@ impl Sight {
 
 /// A stored session; one that cannot be read is nobody's to see.
 fn readable(object: Object) -> Option<Session> {
-    sessions::read(object)
+    sessions::read(&object)
         .inspect_err(|error| tracing::error!(%error, "a watch leaves out a session"))
         .ok()
 }

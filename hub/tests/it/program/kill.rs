@@ -252,7 +252,7 @@ async fn all_sessions(store: &SqliteStore) -> BTreeMap<String, Session> {
     loop {
         let page = store.list(query.clone()).await.unwrap();
         for object in page.objects {
-            found.insert(object.key.name.clone(), sessions::read(object).unwrap());
+            found.insert(object.key.name.clone(), sessions::read(&object).unwrap());
         }
         match page.next {
             Some(next) => query.after = Some(next),
