@@ -93,6 +93,10 @@ bench-templates: oracle ## Renders per second beside Go's own engine
 bench-api: ## How fast the REST API is with 100,000 stored sessions (BENCH="--rate 500 --seconds 20")
 	cargo bench --locked -p breakglass-hub --bench api -- $(BENCH)
 
+.PHONY: fuzz-api
+fuzz-api: ## A real hub against its OpenAPI document, more of it than in `make test`
+	@EXAMPLES=$${EXAMPLES:-50} PHASES=examples,coverage,fuzzing .ci/fuzz-api
+
 .PHONY: e2e
 e2e: prepare ## Sessions on real clusters only
 	@.ci/stages e2e

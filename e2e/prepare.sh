@@ -40,15 +40,19 @@ nsenter util-linux
 sysctl procps
 ps procps
 curl curl
+python3 python3
 "
 # Debian's plain `busybox` needs shared libraries and cannot run alone in an image.
 busybox_is_static() { [ -x /bin/busybox ] && ! head -c 4096 /bin/busybox | grep -aq /ld-; }
+# For `make fuzz-api`; Debian's python3 comes without it.
+venv_is_there() { python3 -c 'import ensurepip' 2>/dev/null; }
 
 packages() {
   while read -r program package; do
     [ -z "$program" ] || command -v "$program" >/dev/null || echo "$package"
   done <<<"$NEEDED"
   busybox_is_static || echo busybox-static
+  venv_is_there || echo python3-venv
 }
 
 PATH=$PATH:/usr/sbin:/sbin

@@ -10,6 +10,8 @@ pub mod debug_sessions;
 pub mod deny_policies;
 pub mod endpoint;
 pub mod error;
+pub mod examples;
+pub mod explain;
 pub mod health;
 pub mod listener;
 pub mod manifests;
@@ -26,6 +28,7 @@ use breakglass_protocol::api::debug_session::{
     CreateDebugSession, DebugSessionList, DebugSessionView, Decide, Invite, Join, NoFields,
 };
 use breakglass_protocol::api::deny_policy::DenyPolicyList;
+use breakglass_protocol::api::explain::{Explain, Explanation};
 use breakglass_protocol::api::history::{AuditRecords, SessionEvents};
 use breakglass_protocol::api::manifest::Written;
 use breakglass_protocol::api::template::{PodTemplateList, Template, TemplateList};
@@ -291,6 +294,13 @@ fn written_by_admins() -> Vec<Endpoint> {
 
 fn watch_endpoints() -> Vec<Endpoint> {
     vec![
+        Endpoint::post::<Explanation, _, _>(
+            "/explain",
+            "explain",
+            "Why a request or an operation would be allowed or refused, rule by rule",
+            explain::handle,
+        )
+        .taking::<Explain>(Required),
         Endpoint::get::<WatchData, _, _>(
             "/watch",
             "watch",

@@ -23,7 +23,7 @@ use crate::link::{CallError, cluster_key, enrolment_key};
 use crate::sessions::Question;
 use crate::store::{CommitError, StoreError, typed};
 
-pub use register::register;
+pub use register::{check, register};
 pub use webhook_config::webhook_config;
 
 /// Sessions named in a refusal: enough to begin with.

@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod debug_session;
 pub mod deny_policy;
+pub mod explain;
 pub mod history;
 pub mod manifest;
 pub mod problem;

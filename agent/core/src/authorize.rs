@@ -190,14 +190,7 @@ fn judge_entry(entry: &PodEntry, user: &str, asked: Asked, now: Now) -> Judged {
 
 /// S4: viewers watch, they do not type.
 fn may(role: Role, operations: Operations, operation: Operation) -> bool {
-    let by_role = match role {
-        Role::Owner | Role::Participant => true,
-        Role::Viewer => match operation {
-            Operation::Logs => true,
-            Operation::Exec | Operation::Attach | Operation::PortForward => false,
-        },
-    };
-    by_role && operations.allows(operation)
+    role.permits(operation) && operations.allows(operation)
 }
 
 /// The pod that a review is about, if it is about one pod in a way that a session can open.

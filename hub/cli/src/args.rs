@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use breakglass_protocol::api::debug_session::JoinRole;
+use breakglass_protocol::api::explain::Operation;
 use breakglass_protocol::kinds::debug_pod_template::TemplateEngine;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -68,11 +69,43 @@ pub enum Command {
     Apply(Apply),
     /// Delete what manifests name (admins)
     Delete(Delete),
+    /// Why something would be allowed or refused, rule by rule; nothing is made
+    #[command(subcommand)]
+    Explain(Explain),
     /// Check manifests without a hub
     #[command(subcommand)]
     Template(OfflineTemplate),
     /// The version of bgctl
     Version,
+}
+
+#[derive(Subcommand)]
+pub enum Explain {
+    /// Would this request be accepted? Flags as for `debug session create`
+    Create(Box<Wish>),
+    /// May somebody do something in a session?
+    Session {
+        name: String,
+        /// see, approve, reject, join, leave, renew, invite, terminate, readAudit, exec, attach, logs, portForward
+        #[arg(long, value_parser = parse_operation)]
+        operation: Operation,
+        /// Somebody else: for the owner, approvers and admins, about operations on pods
+        #[arg(long)]
+        user: Option<String>,
+    },
+}
+
+fn parse_operation(text: &str) -> Result<Operation, String> {
+    let found = Operation::ALL
+        .into_iter()
+        .find(|operation| operation.as_str().eq_ignore_ascii_case(text));
+    found.ok_or_else(|| {
+        let known: Vec<&str> = Operation::ALL.iter().map(|o| o.as_str()).collect();
+        format!(
+            "{text:?} is not an operation; there are {}",
+            known.join(", ")
+        )
+    })
 }
 
 #[derive(Args)]
@@ -216,6 +249,19 @@ pub struct List {
 
 #[derive(Args)]
 pub struct Create {
+    #[command(flatten)]
+    pub wish: Wish,
+    /// Wait until the session is active and its pods are ready
+    #[arg(long)]
+    pub wait: bool,
+    /// How long --wait waits, in seconds
+    #[arg(long, default_value_t = 300, requires = "wait")]
+    pub wait_timeout: u64,
+}
+
+/// What a request says.
+#[derive(Args)]
+pub struct Wish {
     #[arg(long)]
     pub template: String,
     #[arg(long)]
@@ -250,12 +296,6 @@ pub struct Create {
     /// Take none of the optional auxiliary resources
     #[arg(long)]
     pub no_aux: bool,
-    /// Wait until the session is active and its pods are ready
-    #[arg(long)]
-    pub wait: bool,
-    /// How long --wait waits, in seconds
-    #[arg(long, default_value_t = 300, requires = "wait")]
-    pub wait_timeout: u64,
 }
 
 #[derive(Subcommand)]

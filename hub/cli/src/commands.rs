@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod cluster;
+mod explain;
 mod history;
 mod pod_template;
 mod render;
@@ -35,6 +36,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Delete(args) => {
             let settings = Settings::load(&cli.global)?;
             return apply::delete(&Client::new(&settings)?, settings.output, &args).await;
+        }
+        Command::Explain(asked) => {
+            let settings = Settings::load(&cli.global)?;
+            return explain::run(&Client::new(&settings)?, settings.output, asked).await;
         }
         Command::Debug(debug) => {
             let settings = Settings::load(&cli.global)?;

@@ -158,7 +158,7 @@ fn people(session: &Session, names: &UserNames) -> Vec<GrantedPerson> {
     }
 }
 
-fn wire_role(role: Role) -> wire::Role {
+pub(crate) fn wire_role(role: Role) -> wire::Role {
     match role {
         Role::Owner => wire::Role::Owner,
         Role::Participant => wire::Role::Participant,

@@ -18,6 +18,7 @@ pub mod audit;
 pub mod caller;
 pub mod clock;
 pub mod enrolment;
+pub mod explain;
 pub mod grant;
 pub mod history;
 pub mod ledger;

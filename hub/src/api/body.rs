@@ -1,6 +1,9 @@
 //! Request bodies, decoded strictly: unknown fields, duplicate keys and trailing bytes are refused with their path.
 
+use std::collections::HashMap;
+
 use axum::extract::{FromRequest, Request};
+use breakglass_protocol::api::explain::ExplainSession;
 use breakglass_protocol::limits::MAX_BODY_BYTES;
 use breakglass_protocol::manifest::decode_json_body;
 use bytes::Bytes;
@@ -33,6 +36,40 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalB
             Ok(Self(T::default()))
         } else {
             decode(&bytes).map(Self)
+        }
+    }
+}
+
+/// One of two bodies, told apart by a field that only the first has, so that each is decoded as strictly as alone.
+pub enum EitherBody<One, Other> {
+    One(One),
+    Other(Other),
+}
+
+/// A body that is told by its field.
+pub trait ToldBy {
+    const FIELD: &'static str;
+}
+
+impl ToldBy for ExplainSession {
+    const FIELD: &'static str = "session";
+}
+
+impl<S, One, Other> FromRequest<S> for EitherBody<One, Other>
+where
+    S: Send + Sync,
+    One: DeserializeOwned + ToldBy,
+    Other: DeserializeOwned,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let bytes = read(request).await?;
+        let fields: HashMap<String, IgnoredAny> = decode(&bytes)?;
+        if fields.contains_key(One::FIELD) {
+            decode(&bytes).map(Self::One)
+        } else {
+            decode(&bytes).map(Self::Other)
         }
     }
 }

@@ -256,9 +256,10 @@ impl IntoResponse for ApiError {
         if let Self::Store(error) = &self {
             tracing::error!(%error, "a request failed in the store");
         }
-        let retry_after = match &self {
-            Self::TooMany { retry_after, .. } => Some(whole_seconds(*retry_after)),
-            _ => None,
+        let retry_after = if let Self::TooMany { retry_after, .. } = &self {
+            Some(whole_seconds(*retry_after))
+        } else {
+            None
         };
         let (status, code, message, details) = self.parts();
         let mut response = status.into_response();

@@ -25,6 +25,8 @@ const MAX_CONNECTIONS: usize = 2048;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// For the head of a request; a slow sender of headers is cut.
 const HEADER_TIME: Duration = Duration::from_secs(15);
+/// Largest head of a request: a token with many groups is some 10 KiB.
+const HEAD_BYTES: usize = 64 * 1024;
 /// Before the next try to accept, when the last one failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What open requests get to finish when the hub stops.
@@ -95,11 +97,13 @@ async fn connection(
     builder
         .http1()
         .timer(TokioTimer::new())
+        .max_buf_size(HEAD_BYTES)
         .header_read_timeout(HEADER_TIME);
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(HEADER_TIME)
+        .max_header_list_size(HEAD_BYTES as u32)
         .max_concurrent_streams(64);
     let connection =
         builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));

@@ -1,12 +1,20 @@
 //! The OpenAPI 3.1 document, made from the route table. OpenAPI 3.1's schemas are JSON Schema 2020-12, which is what the
 //! types' one derive gives (docs/decisions/0003).
 
+use std::collections::BTreeSet;
+
 use breakglass_protocol::api::problem::Problem;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::endpoint::{Answers, BodyNeed, Encoding, Endpoint, Method, Query, QueryKind, Who};
+use super::examples::{Examples, Side};
+
+/// Where schemas are.
+const SCHEMAS: &str = "#/components/schemas/";
+/// How the schemas of a pod's parts begin.
+const OPAQUE: &str = "io.k8s.api.core.v1.";
 
 /// The whole document.
 #[must_use]
@@ -18,17 +26,19 @@ pub fn document(endpoints: &[Endpoint]) -> Value {
         })
         .into_generator();
     let problem = Problem::json_schema(&mut generator).to_value();
+    let examples = Examples::load();
     let mut paths: Map<String, Value> = Map::new();
     for endpoint in endpoints {
         for (i, path) in endpoint.full_paths().enumerate() {
-            let operation = operation(endpoint, &path, i, &mut generator);
+            let operation = operation(endpoint, &path, i, &mut generator, &examples);
             let item = paths.entry(path).or_insert_with(|| json!({}));
             item[endpoint.method.as_str()] = operation;
         }
     }
     let mut schemas = generator.take_definitions(true);
     schemas.insert("Problem".to_owned(), problem);
-    json!({
+    make_opaque(&mut schemas);
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Breakglass debug sessions",
@@ -42,11 +52,64 @@ pub fn document(endpoints: &[Endpoint]) -> Value {
             "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
             "responses": { "problem": {
                 "description": "Why it was not done, and what to do.",
-                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Problem" } } }
+                "content": { "application/json": {
+                    "schema": { "$ref": "#/components/schemas/Problem" },
+                    "examples": examples.problems()
+                } }
             } },
+            "examples": examples.bodies(),
             "schemas": schemas
         }
-    })
+    });
+    keep_what_is_used(&mut document);
+    document
+}
+
+/// Kubernetes' own parts of a pod are known to their readers, and are most of what a document with them would hold.
+fn make_opaque(schemas: &mut Map<String, Value>) {
+    for (name, schema) in schemas.iter_mut() {
+        if let Some(part) = name.strip_prefix(OPAQUE) {
+            *schema = json!({
+                "description": format!("{part} of Kubernetes' core/v1, checked by the hub."),
+                "type": "object"
+            });
+        }
+    }
+}
+
+/// Leaves out schemas to which nothing leads.
+fn keep_what_is_used(document: &mut Value) {
+    let mut used = BTreeSet::new();
+    let mut open = references(&document["paths"]);
+    open.extend(references(&document["components"]["responses"]));
+    while let Some(name) = open.pop() {
+        if used.contains(&name) {
+            continue;
+        }
+        open.extend(references(&document["components"]["schemas"][&name]));
+        used.insert(name);
+    }
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.retain(|name, _| used.contains(name));
+    }
+}
+
+/// Names of the schemas that a value refers to.
+fn references(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(fields) => {
+            let own = fields
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|reference| reference.strip_prefix(SCHEMAS))
+                .map(str::to_owned);
+            own.into_iter()
+                .chain(fields.values().flat_map(references))
+                .collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
 }
 
 fn operation(
@@ -54,6 +117,7 @@ fn operation(
     path: &str,
     alias: usize,
     generator: &mut SchemaGenerator,
+    examples: &Examples,
 ) -> Value {
     let (status, answer) = &endpoint.answer;
     let media = match endpoint.answers {
@@ -68,7 +132,7 @@ fn operation(
         "responses": {
             status.as_str(): {
                 "description": "Done.",
-                "content": { media: { "schema": answer(generator) } }
+                "content": { media: with_examples(answer(generator), examples.of(endpoint.id, Side::Answer)) }
             },
             "4XX": { "$ref": "#/components/responses/problem" },
             "5XX": { "$ref": "#/components/responses/problem" }
@@ -85,7 +149,7 @@ fn operation(
         operation["responses"]["201"] = operation["responses"]["200"].clone();
     }
     if let Some(body) = endpoint.body {
-        let taken = json!({ "schema": body(generator) });
+        let taken = with_examples(body(generator), examples.of(endpoint.id, Side::Request));
         let mut content = json!({ "application/json": taken });
         if endpoint.encoding == Encoding::JsonOrYaml {
             content["application/yaml"] = taken;
@@ -96,6 +160,14 @@ fn operation(
         });
     }
     operation
+}
+
+fn with_examples(schema: Schema, examples: Map<String, Value>) -> Value {
+    let mut media = json!({ "schema": schema });
+    if !examples.is_empty() {
+        media["examples"] = Value::Object(examples);
+    }
+    media
 }
 
 fn tag(path: &str) -> &str {

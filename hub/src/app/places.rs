@@ -9,7 +9,8 @@ use breakglass_hub_core::session::Session;
 use breakglass_protocol::kinds::debug_session::DebugSessionSpec;
 
 use super::{App, Change, UpdateError};
-use crate::store::{CommitError, Key, ObjectKind};
+use crate::store::typed::{self, Versioned};
+use crate::store::{CommitError, Key, ObjectKind, StoreError};
 
 impl App {
     /// Takes a session's places, in every ledger that counts it, or none at all. Taking them twice changes nothing.
@@ -35,11 +36,7 @@ impl App {
         limits: &[Limit],
         session: &Session,
     ) -> Result<(), UpdateError<Violation>> {
-        let wanted = Wanted {
-            uid: &session.uid,
-            session: &session.name,
-            person: &session.requester,
-        };
+        let wanted = wanted(session);
         loop {
             let taken = self
                 .update(key, |ledger: Ledger, now| {
@@ -55,6 +52,22 @@ impl App {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The limit that would stand against a session, if one would. Takes nothing.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn look_for_place(&self, session: &Session) -> Result<Option<Violation>, StoreError> {
+        let now = self.now().wall;
+        for (key, limits) in limits(session) {
+            let ledger: Option<Versioned<Ledger>> = typed::get(self.store.as_ref(), key).await?;
+            let ledger = ledger.map(|found| found.object).unwrap_or_default();
+            if let Err(violation) = ledger.take(wanted(session), &limits, now) {
+                return Ok(Some(violation));
+            }
+        }
+        Ok(None)
     }
 
     /// Gives the places of a session back. One that is not there changes nothing.
@@ -104,6 +117,14 @@ impl App {
             Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
             Err(error) => Err(UpdateError::Commit(error)),
         }
+    }
+}
+
+fn wanted(session: &Session) -> Wanted<'_> {
+    Wanted {
+        uid: &session.uid,
+        session: &session.name,
+        person: &session.requester,
     }
 }
 

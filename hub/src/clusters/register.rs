@@ -179,7 +179,11 @@ fn describe(cluster: &mut Cluster, body: &RegisterCluster) {
     }
 }
 
-fn check(body: &RegisterCluster) -> Result<ClusterName, ClusterError> {
+/// Checks what an administrator says of a cluster, however they say it.
+///
+/// # Errors
+/// [`ClusterError::Invalid`] with the first wrong field.
+pub fn check(body: &RegisterCluster) -> Result<ClusterName, ClusterError> {
     let name = check_cluster_name(&body.name).map_err(|error| ClusterError::Invalid {
         field: "name",
         message: error.to_string(),

@@ -5,8 +5,10 @@ mod changes;
 mod errors;
 
 use breakglass_hub_core::audit::{self, Action, Actor, AuditEvent, ObjectRef};
+use breakglass_protocol::api::cluster::RegisterCluster;
 use breakglass_protocol::ids::ClusterName;
 use breakglass_protocol::kinds::Kind;
+use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::manifest::{self, Manifest};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -18,7 +20,7 @@ use super::document::{self, Way, all_problems};
 use super::plan::Document;
 use super::write;
 use crate::app::App;
-use crate::clusters::By;
+use crate::clusters::{By, ClusterError};
 use crate::store::{Commit, CommitError, Expected, Key, Object, ObjectKind, Owner, Version, Write};
 
 /// How often a write is decided again after somebody else was faster; who gave a `resourceVersion` is told at once.
@@ -236,12 +238,41 @@ fn decoded(
         let message = format!("is {:?}, but the path names {name:?}", manifest.name());
         return Err(WriteError::malformed("metadata.name", message));
     }
+    if let Manifest::Cluster(cluster) = manifest {
+        check_cluster(name, cluster)?;
+    }
     let elsewhere = manifest.namespace().filter(|given| *given != namespace);
     if let Some(given) = elsewhere.filter(|_| kind.is_namespaced()) {
         let message = format!("is {given:?}, but the path names {namespace:?}");
         return Err(WriteError::malformed("metadata.namespace", message));
     }
     Ok(document)
+}
+
+/// The rules of a registration.
+fn check_cluster(name: &str, cluster: &Cluster) -> Result<(), WriteError> {
+    let spec = &cluster.spec;
+    let said = RegisterCluster {
+        name: name.to_owned(),
+        display_name: spec.display_name.clone(),
+        environment: spec.environment.clone(),
+        location: spec.location.clone(),
+        site: spec.site.clone(),
+        tenant: spec.tenant.clone(),
+        labels: cluster.metadata.labels.clone().unwrap_or_default(),
+    };
+    match crate::clusters::check(&said) {
+        Ok(_) => Ok(()),
+        Err(ClusterError::Invalid { field, message }) => {
+            let place = if matches!(field, "name" | "labels") {
+                "metadata"
+            } else {
+                "spec"
+            };
+            Err(WriteError::malformed(&format!("{place}.{field}"), message))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn check_owner(before: Option<&Object>) -> Result<(), WriteError> {

@@ -4,6 +4,7 @@ mod access_matrix;
 mod bad_input;
 mod bindings;
 mod clusters;
+mod explain;
 mod headers;
 mod history;
 mod joining;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What came of a write; of a dry run, what would come of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Written{T}")]
 pub struct Written<T> {
     pub result: WriteResult,
     /// The object as it is now; of a deletion, as it was.

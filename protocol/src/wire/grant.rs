@@ -224,6 +224,20 @@ pub struct Operations {
     pub port_forward: bool,
 }
 
+impl Role {
+    /// Whether the role may ever have an operation opened (S4: viewers watch, they do not type).
+    #[must_use]
+    pub fn permits(self, operation: Operation) -> bool {
+        match self {
+            Self::Owner | Self::Participant => true,
+            Self::Viewer => match operation {
+                Operation::Logs => true,
+                Operation::Exec | Operation::Attach | Operation::PortForward => false,
+            },
+        }
+    }
+}
+
 impl Operations {
     #[must_use]
     pub fn allows(self, operation: Operation) -> bool {

@@ -8,7 +8,7 @@ use breakglass_protocol::api::debug_session::{
 };
 use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
 
-use crate::args::{Create, Filters, Format, List, Session};
+use crate::args::{Create, Filters, Format, List, Session, Wish};
 use crate::client::Client;
 use crate::output::{self, Shown};
 
@@ -60,13 +60,14 @@ async fn verb<B: serde::Serialize>(
     show_one(format, &view)
 }
 
-async fn create(client: &Client, format: Format, args: Create) -> Result<()> {
+/// The request that the flags of `create` make.
+pub fn wish(args: Wish) -> Result<CreateDebugSession> {
     let values = super::key_values("--set", &args.values)?;
     let labels = super::key_values("--node-selector", &args.node_selector)?;
     // An empty list takes none; no list leaves the choice to the template.
     let has_chosen = args.no_aux || !args.auxiliary.is_empty();
     let selected = has_chosen.then_some(args.auxiliary);
-    let body = CreateDebugSession {
+    Ok(CreateDebugSession {
         template_ref: args.template,
         cluster: args.cluster,
         binding_ref: args.binding,
@@ -84,7 +85,11 @@ async fn create(client: &Client, format: Format, args: Create) -> Result<()> {
                 .map(|(key, value)| (key, serde_json::Value::from(value)))
                 .collect()
         }),
-    };
+    })
+}
+
+async fn create(client: &Client, format: Format, args: Create) -> Result<()> {
+    let body = wish(args.wish)?;
     let mut view: DebugSessionView = client.post(&["debug-sessions"], &body).await?;
     if args.wait {
         let name = view.session.metadata.name.clone().unwrap_or_default();

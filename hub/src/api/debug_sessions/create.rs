@@ -93,7 +93,8 @@ async fn release(app: &App, session: &Session) {
     }
 }
 
-fn ids(app: &App) -> Ids {
+/// A fresh name and UID.
+pub(in crate::api) fn ids(app: &App) -> Ids {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut random = rand::rng();
     let suffix: String = (0..6)

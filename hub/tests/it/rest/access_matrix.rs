@@ -56,6 +56,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("putCluster", "none", "{}"),
     ("deleteCluster", "none", ""),
     ("watch", "", ""),
+    (
+        "explain",
+        "",
+        r#"{"templateRef": "approved-debug", "cluster": "west"}"#,
+    ),
     ("clusterWebhookConfig", "north", r#"{"csrPem": "none"}"#),
 ];
 

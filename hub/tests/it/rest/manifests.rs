@@ -111,7 +111,7 @@ async fn a_resource_version_is_a_precondition() {
     next["spec"]["displayName"] = json!("Tools");
     next["metadata"]["resourceVersion"] = json!("1");
     let refused = put(&hub, path, &next).await.refused(409, "conflict");
-    assert_eq!(refused.details[0].allowed, [version.clone()]);
+    assert_eq!(refused.details[0].allowed, std::slice::from_ref(&version));
     next["metadata"]["resourceVersion"] = json!(version);
     put(&hub, path, &next).await.ok();
     delete(&hub, &format!("{path}?resourceVersion={version}"))
@@ -269,6 +269,12 @@ async fn a_cluster_keeps_what_only_the_hub_knows_and_goes_only_unused() {
     let written = put(&hub, "/clusters/west", &body).await.ok();
     assert_eq!(written["object"]["spec"]["accepted"], true);
     assert_eq!(written["object"]["metadata"]["labels"]["region"], "eu");
+    let mut odd = body.clone();
+    odd["spec"]["site"] = json!("x".repeat(254));
+    let refused = put(&hub, "/clusters/west", &odd)
+        .await
+        .refused(400, "malformed");
+    detail(&refused, "spec.site");
     let refused = delete(&hub, "/clusters/west").await.refused(409, "inUse");
     assert!(refused.message.contains(&session), "{}", refused.message);
     hub.alice().verb("terminate", &session).await.ok();

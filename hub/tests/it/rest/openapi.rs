@@ -285,13 +285,28 @@ fn check_keyword(
             .try_for_each(|(i, item)| check(document, rule, item, &format!("{path}[{i}]"))),
         "minimum" if value.as_f64() < rule.as_f64() => wrong(format!("{value} is under {rule}")),
         "maximum" if value.as_f64() > rule.as_f64() => wrong(format!("{value} is over {rule}")),
+        "minItems" | "maxItems" => {
+            let length = value.as_array().unwrap().len() as u64;
+            let limit = rule.as_u64().unwrap();
+            if (keyword == "minItems" && length < limit)
+                || (keyword == "maxItems" && length > limit)
+            {
+                return wrong(format!("has {length} items, not as {keyword} {limit}"));
+            }
+            Ok(())
+        }
+        "maxLength"
+            if (value.as_str().unwrap().chars().count() as u64) > rule.as_u64().unwrap() =>
+        {
+            wrong(format!("{value} is too long"))
+        }
         "minLength"
             if (value.as_str().unwrap().chars().count() as u64) < rule.as_u64().unwrap() =>
         {
             wrong(format!("{value} is too short"))
         }
         "type" | "enum" | "const" | "anyOf" | "oneOf" | "allOf" | "minimum" | "maximum"
-        | "minLength" => Ok(()),
+        | "minLength" | "maxLength" => Ok(()),
         "title" | "description" | "format" | "default" | "pattern" | "deprecated" => Ok(()),
         extension if extension.starts_with("x-") => Ok(()),
         unknown => wrong(format!("this test does not know the keyword {unknown}")),
@@ -313,7 +328,7 @@ fn is_of_type(rule: &Value, value: &Value) -> bool {
         .map_or_else(|| is(rule), |kinds| kinds.iter().any(is))
 }
 
-/// Answers that need an agent, or are another kind's of a shape that is looked at here.
+/// Answers that need an agent, that other stories look at, or that are another kind's of a shape that is looked at here.
 const SEEN_ELSEWHERE: &[&str] = &[
     "clusterWebhookConfig",
     "watch",
@@ -325,6 +340,15 @@ const SEEN_ELSEWHERE: &[&str] = &[
     "deleteDenyPolicy",
     "putCluster",
     "deleteCluster",
+    "getDenyPolicy",
+    "listDebugSessionTemplateClusters",
+    "listClusterBindings",
+    "getClusterBinding",
+    "removeFromDebugSession",
+    "renewDebugSession",
+    "listBarredPeople",
+    "barPerson",
+    "unbarPerson",
 ];
 
 #[tokio::test]
@@ -382,6 +406,10 @@ async fn what_is_served_is_as_the_document_says() {
         let path = format!("/debug-sessions/{session}/{page}");
         answers.insert(id, hub.alice().get(&path).await.ok());
     }
+    answers.insert(
+        "explain",
+        hub.alice().post("/explain", wish.clone()).await.ok(),
+    );
     let rejected = hub.alice().asks_for("approved-debug").await;
     answers.insert(
         "rejectDebugSession",
@@ -415,6 +443,10 @@ async fn what_is_served_is_as_the_document_says() {
     answers.insert(
         "revokeCluster",
         hub.root().tell("/clusters/south/revoke").await.ok(),
+    );
+    answers.insert(
+        "listDenyPolicies",
+        hub.root().get("/deny-policies").await.ok(),
     );
     let pod = json!({
         "apiVersion": "breakglass.t-caas.telekom.com/v1alpha1",
@@ -477,6 +509,51 @@ async fn what_is_served_is_as_the_document_says() {
         )
         .is_err()
     );
+}
+
+/// The bodies that an endpoint's examples show, by where they stand.
+fn examples_of<'a>(document: &'a Value, media: &'a Value) -> Vec<(&'a str, &'a Value)> {
+    let named = media["examples"].as_object().into_iter().flatten();
+    named
+        .map(|(name, example)| {
+            let target = resolve(document, example["$ref"].as_str().unwrap());
+            (
+                name.as_str(),
+                &target.unwrap_or_else(|| panic!("there is no example {name}"))["value"],
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn every_body_has_an_example_that_fits_its_schema() {
+    let document = document();
+    for endpoint in endpoints() {
+        let path = format!("/api/v1{}", endpoint.path);
+        let operation = operation(&document, &endpoint, &path);
+        let mut media = Vec::new();
+        let answers = &operation["responses"][endpoint.answer.0.as_str()]["content"];
+        media.extend(answers.as_object().unwrap().values());
+        if endpoint.body.is_some() {
+            let taken = operation["requestBody"]["content"].as_object().unwrap();
+            media.extend(taken.values());
+        }
+        for media in media {
+            let examples = examples_of(&document, media);
+            assert!(
+                !examples.is_empty(),
+                "{} has a body without an example; add one to hub/src/api/examples.json",
+                endpoint.id
+            );
+            for (name, body) in examples {
+                check(&document, &media["schema"], body, name).unwrap();
+            }
+        }
+    }
+    let problems = &document["components"]["responses"]["problem"]["content"]["application/json"];
+    for (code, example) in problems["examples"].as_object().unwrap() {
+        check(&document, &problems["schema"], &example["value"], code).unwrap();
+    }
 }
 
 /// The same order whatever the build's `serde_json` does with it.
