@@ -40,8 +40,11 @@ pub fn report(held: &Held, observed: &Observed, now: Now) -> Report {
 fn message(held: &Held, observed: &Observed, now: Now) -> Option<String> {
     let pods = pods::explain(held, observed);
     if held.has_ended() {
-        let all: Vec<String> = pods.into_iter().chain(namespace::why_kept(held)).collect();
-        return (!all.is_empty()).then(|| all.join(" "));
+        let Some(kept) = namespace::why_kept(held) else {
+            return pods;
+        };
+        let ended = pods.map(|why| format!("{}. ", why.trim_end_matches('.')));
+        return Some(format!("{}{kept}", ended.unwrap_or_default()));
     }
     let refused = held
         .refused

@@ -80,7 +80,7 @@ pub fn observe(
             message: report.message.clone(),
             ..session
         },
-        // It ended here first; the agent's end is only the echo.
+        // It ended here first; the agent's end is only the echo, but for what it had to leave.
         (
             State::Pending
             | State::PendingApproval
@@ -88,7 +88,7 @@ pub fn observe(
             | State::Terminated(..)
             | State::Failed(..),
             Some(_) | None,
-        ) => session,
+        ) => tell_what_is_kept(session, report),
     };
     let session = settle(session, report);
     if same_but_time(&before, &session) {
@@ -203,6 +203,22 @@ fn settle(session: Session, report: &Report) -> Session {
     Session {
         observed,
         ..session
+    }
+}
+
+/// Why a namespace that was made for the session stays is only in the agent's words.
+fn tell_what_is_kept(session: Session, report: &Report) -> Session {
+    let is_namespace_kept = report
+        .cleanup
+        .iter()
+        .flat_map(|cleanup| &cleanup.kept)
+        .any(|kept| kept.kind == "Namespace");
+    match &report.message {
+        Some(message) if is_namespace_kept => Session {
+            message: Some(message.clone()),
+            ..session
+        },
+        Some(_) | None => session,
     }
 }
 

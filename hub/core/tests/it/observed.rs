@@ -413,3 +413,27 @@ fn resources_beside_the_workload_are_told_in_the_kinds_words() {
     let again = observe(session, &cluster, &said, at(23)).unwrap();
     assert!(matches!(again, Observation::Unchanged(_)), "nothing new");
 }
+
+#[test]
+fn d22_why_a_namespace_is_kept_reaches_a_session_that_ended_here() {
+    let session = act(active(), &alice(), Command::Terminate, 20).unwrap();
+    let mut said = report(&session, 30, Phase::Ended);
+    said.end = ended(EndReason::Terminated, 20);
+    said.cleanup = proof(20);
+    said.message = Some("Namespace n, made for this session, is kept: Pod x in it.".into());
+    let told =
+        |said: &Report| match observe(session.clone(), &session.cluster(), said, at(31)).unwrap() {
+            Observation::Changed(session) | Observation::Unchanged(session) => session.message,
+        };
+    assert_eq!(told(&said), session.message, "words about nothing kept");
+    let kept = ObjectRecord {
+        api_version: "v1".into(),
+        kind: "Namespace".into(),
+        namespace: None,
+        name: "n".into(),
+        source: "namespace".into(),
+        ..object()
+    };
+    said.cleanup.as_mut().unwrap().kept = vec![kept];
+    assert_eq!(told(&said), said.message);
+}
