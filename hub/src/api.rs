@@ -3,6 +3,7 @@
 //! The path of a request: [`listener`] (TLS) → [`request_id`] (id, error bodies) → this table → [`caller`] (who) →
 //! [`body`] (what, strictly) → the endpoint → `hub/core` (may they, and what then) → the store.
 
+pub mod bindings;
 pub mod body;
 pub mod caller;
 pub mod clusters;
@@ -21,6 +22,7 @@ pub mod router;
 pub mod templates;
 pub mod watch;
 
+use breakglass_protocol::api::binding::ClusterBindingList;
 use breakglass_protocol::api::cluster::{
     ClusterList, ClusterRegistered, RegisterCluster, WebhookConfig, WebhookConfigRequest,
 };
@@ -31,6 +33,7 @@ use breakglass_protocol::api::deny_policy::DenyPolicyList;
 use breakglass_protocol::api::explain::{Explain, Explanation};
 use breakglass_protocol::api::history::{AuditRecords, SessionEvents};
 use breakglass_protocol::api::manifest::Written;
+use breakglass_protocol::api::offer::TemplateClusters;
 use breakglass_protocol::api::template::{PodTemplateList, Template, TemplateList};
 use breakglass_protocol::api::watch::WatchData;
 use breakglass_protocol::kinds::cluster::Cluster;
@@ -49,6 +52,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     [
         session_endpoints(),
         template_endpoints(),
+        binding_endpoints(),
         cluster_endpoints(),
         written_by_admins(),
         watch_endpoints(),
@@ -153,7 +157,7 @@ fn session_endpoints() -> Vec<Endpoint> {
 }
 
 fn template_endpoints() -> Vec<Endpoint> {
-    use templates::{get, list, pod_get, pod_list};
+    use templates::{clusters, get, list, pod_get, pod_list};
     vec![
         Endpoint::get::<TemplateList, _, _>(
             "/debug-session-templates",
@@ -170,6 +174,14 @@ fn template_endpoints() -> Vec<Endpoint> {
             get::handle,
         )
         .also_at("/templates/{name}"),
+        Endpoint::get::<TemplateClusters, _, _>(
+            "/debug-session-templates/{name}/clusters",
+            "listDebugSessionTemplateClusters",
+            "Where the caller may request a template, through which bindings, and what they get there",
+            clusters::handle,
+        )
+        .also_at("/templates/{name}/clusters")
+        .query(clusters::QUERY),
         Endpoint::get::<PodTemplateList, _, _>(
             "/debug-pod-templates",
             "listDebugPodTemplates",
@@ -184,6 +196,25 @@ fn template_endpoints() -> Vec<Endpoint> {
             pod_get::handle,
         )
         .also_at("/podTemplates/{name}"),
+    ]
+}
+
+fn binding_endpoints() -> Vec<Endpoint> {
+    use bindings::{get, list};
+    vec![
+        Endpoint::get::<ClusterBindingList, _, _>(
+            "/cluster-bindings",
+            "listClusterBindings",
+            "Bindings that concern the caller",
+            list::handle,
+        )
+        .query(list::QUERY),
+        Endpoint::get::<DebugSessionClusterBinding, _, _>(
+            "/cluster-bindings/{namespace}/{name}",
+            "getClusterBinding",
+            "One binding",
+            get::handle,
+        ),
     ]
 }
 

@@ -2,12 +2,14 @@
 //! bindings.
 
 use breakglass_hub_core::lifecycle::StillOffered;
+use breakglass_hub_core::offer::Supply;
 use breakglass_hub_core::request::{self, Catalogue};
 use breakglass_hub_core::session::Session;
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
+use jiff::Timestamp;
 
 use crate::app::App;
 use crate::store::typed::{self, Stored};
@@ -53,6 +55,39 @@ impl Entries {
             pod_template: self.pod_template.as_ref(),
             cluster: self.cluster.as_ref(),
             bindings: &self.bindings,
+        }
+    }
+}
+
+/// What templates are offered with: every cluster and every binding, at one moment.
+pub struct Offering {
+    pub clusters: Vec<Cluster>,
+    pub bindings: Vec<DebugSessionClusterBinding>,
+    now: Timestamp,
+}
+
+impl Offering {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn load(app: &App) -> Result<Self, StoreError> {
+        let (clusters, _) = typed::list_all(app.store.as_ref()).await?;
+        let (bindings, _) = typed::list_all(app.store.as_ref()).await?;
+        Ok(Self {
+            clusters: clusters.into_iter().map(|found| found.object).collect(),
+            bindings: bindings.into_iter().map(|found| found.object).collect(),
+            now: app.now().wall,
+        })
+    }
+
+    /// As the rules take it.
+    #[must_use]
+    pub fn as_supply(&self) -> Supply<'_> {
+        Supply {
+            clusters: &self.clusters,
+            bindings: &self.bindings,
+            now: self.now,
         }
     }
 }

@@ -31,6 +31,9 @@ pub struct Place {
     pub session: String,
     pub issuer: String,
     pub subject: String,
+    /// Their name, for people; absent in what older hubs wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// When it was taken: the repairing job leaves young places alone, whose session is about to be created.
     pub taken_at: Timestamp,
 }
@@ -108,6 +111,7 @@ impl Ledger {
             session: wanted.session.to_owned(),
             issuer: wanted.person.issuer.clone(),
             subject: wanted.person.subject.clone(),
+            user: Some(wanted.person.name.clone()),
             taken_at: now,
         };
         self.open.insert(wanted.uid.clone(), place);
@@ -278,6 +282,7 @@ mod tests {
             session: "s".into(),
             issuer: "dev-users".into(),
             subject: "alice".into(),
+            user: None,
             taken_at: at(n),
         };
         let really = BTreeMap::from([(uid(2), place(2)), (uid(7), place(7))]);

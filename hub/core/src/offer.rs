@@ -1,41 +1,28 @@
-//! What a template offers to a caller, for the list of templates. Constraints per cluster come with bindings.
+//! What a template offers to a caller: in the list of templates, and on each cluster with its bindings.
 
-use breakglass_protocol::ids::ClusterName;
 use breakglass_protocol::kinds::cluster::Cluster;
+use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::kinds::debug_session_template::{
     DebugSessionTemplate, DebugSessionTemplateSpec,
 };
+use jiff::Timestamp;
 
 use crate::caller::{Caller, Standing};
-use crate::request::{Admission, Coverage, admits, covers};
+use crate::request::is_open_to;
 
-/// The registered, accepted clusters on which this caller may request the template now, by name.
-#[must_use]
-pub fn available_clusters<'a>(
-    template: &DebugSessionTemplate,
-    clusters: impl IntoIterator<Item = &'a Cluster>,
-    caller: &Caller,
-) -> Vec<ClusterName> {
-    if admits(&template.spec, caller) == Admission::No || is_unfit(template) {
-        return Vec::new();
-    }
-    let mut names: Vec<ClusterName> = clusters
-        .into_iter()
-        .filter(|cluster| cluster.spec.accepted != Some(false))
-        .filter(|cluster| {
-            cluster
-                .status
-                .as_ref()
-                .is_none_or(|s| s.revoked_at.is_none())
-        })
-        .filter_map(|cluster| {
-            let name = cluster.metadata.name.as_deref()?;
-            (covers(&template.spec, name, Some(cluster)) == Coverage::Yes)
-                .then(|| ClusterName::new(name))
-        })
-        .collect();
-    names.sort();
-    names
+mod bindings;
+mod clusters;
+mod terms;
+
+pub use bindings::{Knows, known_of, status};
+pub use clusters::{Sought, available_clusters, template_clusters};
+
+/// What there is to offer with, at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Supply<'a> {
+    pub clusters: &'a [Cluster],
+    pub bindings: &'a [DebugSessionClusterBinding],
+    pub now: Timestamp,
 }
 
 /// Whether the loader found that nobody can use the template (condition `Ready` is False): a request would be refused.
@@ -65,23 +52,30 @@ pub struct Wanted {
     pub hidden: bool,
 }
 
-/// Whether a caller sees a template: one that admits them (admins see all), not hidden unless wanted, with a cluster
+/// Whether a caller sees a template: one that admits them, itself or through a binding (admins see all), not hidden unless wanted, with a cluster
 /// unless unavailable ones are wanted.
 #[must_use]
 pub fn is_listed(
     template: &DebugSessionTemplate,
-    clusters: &[Cluster],
+    supply: Supply<'_>,
     caller: &Caller,
     wanted: Wanted,
 ) -> bool {
     let is_hidden = template.spec.hidden == Some(true);
     let is_shown = !is_hidden || (wanted.hidden && caller.standing == Standing::Admin);
-    let is_available = !available_clusters(template, clusters, caller).is_empty();
-    is_known_to(template, caller) && is_shown && (is_available || wanted.unavailable)
+    let is_available = !available_clusters(template, supply, caller).is_empty();
+    is_known_to(template, supply.bindings, caller)
+        && is_shown
+        && (is_available || wanted.unavailable)
 }
 
-/// Whether a caller who knows its name may look at a template: one that admits them, hidden or not; admins all.
+/// Whether a caller who knows its name may look at a template: one that admits them, itself or through a binding, hidden
+/// or not; admins all.
 #[must_use]
-pub fn is_known_to(template: &DebugSessionTemplate, caller: &Caller) -> bool {
-    caller.standing == Standing::Admin || admits(&template.spec, caller) == Admission::Yes
+pub fn is_known_to(
+    template: &DebugSessionTemplate,
+    bindings: &[DebugSessionClusterBinding],
+    caller: &Caller,
+) -> bool {
+    caller.standing == Standing::Admin || is_open_to(template, bindings, caller)
 }

@@ -42,6 +42,7 @@ mod time;
 mod variables;
 
 pub use admission::{Admission, Coverage, admits, covers};
+pub(crate) use assemble::{reference_to, requirement};
 pub use binding::{
     Candidate, Effect, MatchedBy, Wish, binding_readiness, candidates, display_name, effect,
     foremost, full_name, is_open_to, opens, reaches,

@@ -1,16 +1,16 @@
 //! `/debug-session-templates` and `/debug-pod-templates`: what they share is how a template is shown to one caller. Whether
 //! they may request it, and where, is `hub_core::offer`'s answer.
 
+pub mod clusters;
 pub mod get;
 pub mod list;
 pub mod pod_get;
 pub mod pod_list;
 
 use breakglass_hub_core::caller::Caller;
-use breakglass_hub_core::offer::{available_clusters, requires_approval};
+use breakglass_hub_core::offer::{Supply, available_clusters, requires_approval};
 use breakglass_hub_core::request::declared_variables;
 use breakglass_protocol::api::template::Template;
-use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
 use breakglass_protocol::kinds::variables::DeployVariable;
@@ -20,12 +20,12 @@ use breakglass_protocol::kinds::variables::DeployVariable;
 fn shown(
     template: &DebugSessionTemplate,
     pod_template: Option<&DebugPodTemplate>,
-    clusters: &[Cluster],
+    supply: Supply<'_>,
     caller: &Caller,
 ) -> Template {
     let spec = &template.spec;
     let name = template.metadata.name.clone().unwrap_or_default();
-    let available = available_clusters(template, clusters, caller);
+    let available = available_clusters(template, supply, caller);
     let allowed = spec.allowed.clone().unwrap_or_default();
     let variables = declared_variables(spec, pod_template.map(|pod| &pod.spec));
     let variables: Vec<DeployVariable> = variables.into_iter().cloned().collect();

@@ -103,6 +103,7 @@ async fn open_sessions(app: &App) -> Result<Open, StoreError> {
             session: session.name.clone(),
             issuer: session.requester.issuer.clone(),
             subject: session.requester.subject.clone(),
+            user: Some(session.requester.name.clone()),
             taken_at: session.created_at,
         };
         for ledger in ledger_keys(&session.spec) {

@@ -10,7 +10,9 @@ use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClust
 use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
 use breakglass_protocol::kinds::references::BindingRef;
 
+use super::layers::Layers;
 use super::{Facts, Found, Ids, admission, binding, namespace, one, people, reason, scheduling};
+use crate::caller::Caller;
 use crate::clock::{Now, whole_second};
 use crate::refusal::{Refusal, Violation};
 use crate::session::{
@@ -30,7 +32,7 @@ pub(super) fn assemble(
         template: Box::new(facts.template.spec.clone()),
         pod_template: facts.pod_template.map(|pod| Box::new(pod.spec.clone())),
         resolved: Box::new(resolved_of(facts, found)),
-        requirement: requirement(facts),
+        requirement: requirement(facts.layers, facts.caller, &facts.asked.cluster),
         binding: facts.binding.map(|binding| binding_of(facts, binding)),
     };
     let snapshot = Snapshot::of(&spec, source).map_err(|error| {
@@ -99,7 +101,7 @@ fn spec_of(facts: &Facts<'_>, found: &Found) -> DebugSessionSpec {
     }
 }
 
-pub(super) fn reference_to(binding: &DebugSessionClusterBinding) -> BindingRef {
+pub(crate) fn reference_to(binding: &DebugSessionClusterBinding) -> BindingRef {
     BindingRef {
         name: binding.metadata.name.clone().unwrap_or_default(),
         namespace: binding.metadata.namespace.clone().unwrap_or_default(),
@@ -155,21 +157,16 @@ fn resolved_of(facts: &Facts<'_>, found: Found) -> ResolvedRequest {
 }
 
 /// Required when the approver set names somebody and nothing approves by itself (spec 1 section 3).
-fn requirement(facts: &Facts<'_>) -> Requirement {
-    if facts
-        .layers
-        .binding
-        .is_some_and(|b| b.auto_approve == Some(true))
-    {
+pub(crate) fn requirement(layers: Layers<'_>, caller: &Caller, cluster: &str) -> Requirement {
+    if layers.binding.is_some_and(|b| b.auto_approve == Some(true)) {
         return Requirement::NotRequired;
     }
-    let Some(approvers) = facts.layers.approvers() else {
+    let Some(approvers) = layers.approvers() else {
         return Requirement::NotRequired;
     };
     let named = !approvers.groups.is_empty() || !approvers.users.is_empty();
     let automatic = approvers.auto_approve_for.as_ref().is_some_and(|auto| {
-        facts.caller.is_in_any(&auto.groups)
-            || admission::matches_any(&auto.clusters, &facts.asked.cluster)
+        caller.is_in_any(&auto.groups) || admission::matches_any(&auto.clusters, cluster)
     });
     if named && !automatic {
         Requirement::Required

@@ -4,6 +4,8 @@
 //! On a cluster that any binding of the template covers, whatever its state, the template is requested through a binding.
 //! A hidden binding is used by whoever names it; it is neither chosen by itself nor told to those whom it does not admit.
 
+use std::collections::BTreeMap;
+
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
@@ -95,11 +97,12 @@ pub fn opens(binding: &DebugSessionClusterBinding, template: &DebugSessionTempla
         .template_ref
         .as_ref()
         .is_some_and(|wanted| Some(&wanted.name) == template.metadata.name.as_ref());
-    let labels = template.metadata.labels.clone().unwrap_or_default();
+    let none = BTreeMap::new();
+    let labels = template.metadata.labels.as_ref().unwrap_or(&none);
     let by_label = spec
         .template_selector
         .as_ref()
-        .is_some_and(|selector| selector.matches(&labels));
+        .is_some_and(|selector| selector.matches(labels));
     by_name || by_label
 }
 
@@ -114,8 +117,9 @@ pub fn reaches(
         return Some(MatchedBy::Name);
     }
     let selector = binding.spec.cluster_selector.as_ref()?;
-    let labels = cluster?.metadata.labels.clone().unwrap_or_default();
-    selector.matches(&labels).then_some(MatchedBy::Selector)
+    let none = BTreeMap::new();
+    let labels = cluster?.metadata.labels.as_ref().unwrap_or(&none);
+    selector.matches(labels).then_some(MatchedBy::Selector)
 }
 
 /// Whether the binding holds now.
@@ -193,7 +197,9 @@ impl Candidate<'_> {
         self.binding.spec.hidden == Some(true)
     }
 
-    fn is_usable(&self) -> bool {
+    /// Whether somebody who names it may use it.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
         self.effect == Effect::Effective && self.admission == Admission::Yes
     }
 
@@ -207,11 +213,11 @@ impl Candidate<'_> {
 /// Every binding of the template that covers the cluster, whatever its state, by name.
 #[must_use]
 pub fn candidates<'a>(
-    bindings: &'a [DebugSessionClusterBinding],
+    bindings: impl IntoIterator<Item = &'a DebugSessionClusterBinding>,
     wish: &Wish<'_>,
 ) -> Vec<Candidate<'a>> {
     let mut found: Vec<Candidate<'a>> = bindings
-        .iter()
+        .into_iter()
         .filter(|binding| opens(binding, wish.template))
         .filter(|binding| reaches(binding, wish.cluster_name, wish.cluster).is_some())
         .map(|binding| Candidate {

@@ -1,13 +1,17 @@
 //! What a list of templates shows.
 
 use breakglass_hub_core::caller::Caller;
+use breakglass_hub_core::ledger::Ledger;
 use breakglass_hub_core::offer::{
-    Wanted, available_clusters, is_known_to, is_listed, requires_approval,
+    Knows, Sought, Supply, Wanted, available_clusters, is_known_to, is_listed, known_of,
+    requires_approval, status, template_clusters,
 };
 use breakglass_protocol::kinds::cluster::Cluster;
+use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
 use serde_json::{Value, json};
 
+use crate::bindings::binding;
 use crate::fixture::*;
 
 fn of(changes: Value) -> DebugSessionTemplate {
@@ -36,11 +40,19 @@ fn clusters() -> Vec<Cluster> {
     ]
 }
 
+fn supply(clusters: &[Cluster]) -> Supply<'_> {
+    Supply {
+        clusters,
+        bindings: &[],
+        now: at(0).wall,
+    }
+}
+
 #[test]
 fn clusters_are_those_that_are_reached_and_can_be_used() {
     let clusters = clusters();
     let available = |template: &DebugSessionTemplate, caller: &Caller| -> Vec<String> {
-        available_clusters(template, &clusters, caller)
+        available_clusters(template, supply(&clusters), caller)
             .into_iter()
             .map(|c| c.to_string())
             .collect()
@@ -77,13 +89,13 @@ fn listing_follows_people_clusters_and_hidden() {
         (&elsewhere, alice(), all, true),
     ] {
         assert_eq!(
-            is_listed(template, &clusters, &caller, wanted),
+            is_listed(template, supply(&clusters), &caller, wanted),
             listed,
             "{} {wanted:?}",
             caller.identity.name
         );
     }
-    assert!(is_known_to(&hidden, &alice()) && !is_known_to(&hidden, &stranger()));
+    assert!(is_known_to(&hidden, &[], &alice()) && !is_known_to(&hidden, &[], &stranger()));
 }
 
 #[test]
@@ -102,7 +114,238 @@ fn d22_a_template_that_is_not_ready_is_not_available_unless_its_last_good_versio
             "lastTransitionTime": "2026-01-01T00:00:00Z",
         }]}))
         .unwrap();
-        available_clusters(&template, &clusters, &alice()).len()
+        available_clusters(&template, supply(&clusters), &alice()).len()
     };
     assert_eq!((with("NotUsable"), with("BrokenEdit")), (0, 2));
+}
+
+fn with_bindings<'a>(
+    clusters: &'a [Cluster],
+    bindings: &'a [DebugSessionClusterBinding],
+) -> Supply<'a> {
+    Supply {
+        clusters,
+        bindings,
+        now: at(0).wall,
+    }
+}
+
+fn shown(
+    template: &DebugSessionTemplate,
+    bindings: &[DebugSessionClusterBinding],
+    caller: &Caller,
+    sought: &Sought,
+) -> Value {
+    let clusters = clusters();
+    let supply = with_bindings(&clusters, bindings);
+    json!(template_clusters(template, supply, caller, sought))
+}
+
+#[test]
+fn what_a_template_offers_on_a_cluster_is_what_a_request_gets() {
+    let template = of(json!({
+        "displayName": "Standard",
+        "constraints": {"maxDuration": "3h"},
+        "requestReason": {"mandatory": true},
+        "namespaceConstraints": {"allowUserNamespace": true, "deniedPatterns": ["kube-*"]},
+    }));
+    let bound = binding(
+        "strict",
+        json!({
+            "clusters": ["cluster-b"], "displayNamePrefix": "Prod: ",
+            "constraints": {"maxDuration": "1h"},
+            "approvers": {"users": ["dave@example.com"], "autoApproveFor": {"groups": ["other"]}},
+        }),
+    );
+    let seen = shown(&template, &[bound], &alice(), &Sought::default());
+    assert_eq!(
+        seen,
+        json!({
+            "templateName": "standard-debug", "templateDisplayName": "Standard",
+            "clusters": [
+                {
+                    "name": "cluster-a",
+                    "constraints": {"maxDuration": "3h"},
+                    "approval": {"required": true, "approverGroups": ["sre-leads"], "canAutoApprove": false},
+                    "requestReason": {"mandatory": true, "minLength": 10, "maxLength": 1000},
+                    "namespaceConstraints": {"allowUserNamespace": true, "deniedPatterns": ["kube-*"], "defaultNamespace": "breakglass-debug"},
+                    "status": {"healthy": false},
+                },
+                {
+                    "name": "cluster-b",
+                    "bindingRef": {"name": "strict", "namespace": "breakglass", "displayNamePrefix": "Prod: "},
+                    "bindingOptions": [{
+                        "bindingRef": {"name": "strict", "namespace": "breakglass", "displayNamePrefix": "Prod: "},
+                        "displayName": "Prod: Standard",
+                        "constraints": {"maxDuration": "1h"},
+                        "approval": {"required": true, "approverUsers": ["dave@example.com"], "canAutoApprove": false},
+                        "requestReason": {"mandatory": true, "minLength": 10, "maxLength": 1000},
+                        "namespaceConstraints": {"allowUserNamespace": true, "deniedPatterns": ["kube-*"], "defaultNamespace": "breakglass-debug"},
+                    }],
+                    "constraints": {"maxDuration": "1h"},
+                    "approval": {"required": true, "approverUsers": ["dave@example.com"], "canAutoApprove": false},
+                    "requestReason": {"mandatory": true, "minLength": 10, "maxLength": 1000},
+                    "namespaceConstraints": {"allowUserNamespace": true, "deniedPatterns": ["kube-*"], "defaultNamespace": "breakglass-debug"},
+                    "status": {"healthy": false},
+                },
+            ],
+        })
+    );
+}
+
+#[test]
+fn s01_offers_tell_only_what_the_caller_may_use() {
+    let template = of(json!({}));
+    let names = |bindings: &[DebugSessionClusterBinding], caller: &Caller, sought: &Sought| {
+        let seen = shown(&template, bindings, caller, sought);
+        let clusters = seen["clusters"].as_array().unwrap();
+        let options = |cluster: &Value| {
+            let options = cluster["bindingOptions"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            let names: Vec<String> = options
+                .iter()
+                .map(|o| o["bindingRef"]["name"].as_str().unwrap().to_owned())
+                .collect();
+            (
+                cluster["name"].as_str().unwrap().to_owned(),
+                cluster["bindingRef"]["name"].as_str().map(str::to_owned),
+                names,
+            )
+        };
+        clusters.iter().map(options).collect::<Vec<_>>()
+    };
+    let at_a = |name: &str, changes: Value| {
+        let mut binding = binding(name, changes);
+        binding.spec.clusters = vec!["cluster-a".to_owned()];
+        binding
+    };
+    let any = Sought::default();
+    let direct = ("cluster-b".to_owned(), None, Vec::new());
+    let through = |chosen: Option<&str>, open: &[&str]| {
+        let open = open.iter().map(|o| (*o).to_owned()).collect();
+        ("cluster-a".to_owned(), chosen.map(str::to_owned), open)
+    };
+    let open = [at_a("one", json!({"priority": 1})), at_a("two", json!({}))];
+    assert_eq!(
+        names(&open, &alice(), &any),
+        [through(Some("one"), &["one", "two"]), direct.clone()]
+    );
+    let tied = [at_a("one", json!({})), at_a("two", json!({}))];
+    assert_eq!(
+        names(&tied, &alice(), &any),
+        [through(None, &["one", "two"]), direct.clone()]
+    );
+    let closed = [
+        at_a("disabled", json!({"disabled": true})),
+        at_a("others", json!({"allowed": {"groups": ["board"]}})),
+        at_a(
+            "unready",
+            json!({"requiredAuxiliaryResourceCategories": ["rbac"]}),
+        ),
+    ];
+    assert_eq!(
+        names(&closed, &alice(), &any),
+        std::slice::from_ref(&direct)
+    );
+    let hidden = [at_a("hidden", json!({"hidden": true}))];
+    assert_eq!(names(&hidden, &alice(), &any), [direct]);
+    let named = |name: &str| Sought {
+        binding: Some(name.to_owned()),
+        ..Sought::default()
+    };
+    assert_eq!(
+        names(&hidden, &alice(), &named("breakglass/hidden")),
+        [through(Some("hidden"), &["hidden"])]
+    );
+    assert_eq!(names(&hidden, &stranger(), &named("hidden")), []);
+    assert_eq!(
+        names(&open, &alice(), &named("two")),
+        [through(Some("two"), &["two"])]
+    );
+}
+
+#[test]
+fn offers_are_found_by_environment_and_location() {
+    let template = of(json!({}));
+    let clusters = [
+        named(
+            "cluster-a",
+            json!({"environment": "prod", "location": "eu"}),
+        ),
+        named(
+            "cluster-b",
+            json!({"environment": "test", "location": "eu"}),
+        ),
+    ];
+    let found = |environment: Option<&str>, location: Option<&str>| {
+        let sought = Sought {
+            environment: environment.map(str::to_owned),
+            location: location.map(str::to_owned),
+            binding: None,
+        };
+        let offers = template_clusters(&template, supply(&clusters), &alice(), &sought);
+        offers
+            .clusters
+            .into_iter()
+            .map(|c| c.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found(None, Some("eu")), ["cluster-a", "cluster-b"]);
+    assert_eq!(found(Some("test"), None), ["cluster-b"]);
+    assert_eq!(found(Some("test"), Some("us")), Vec::<String>::new());
+}
+
+#[test]
+fn who_knows_a_binding_and_what_its_status_says() {
+    let templates = [of(json!({"displayName": "Standard"}))];
+    let clusters = clusters();
+    let bound = binding(
+        "b",
+        json!({"clusters": ["cluster-b", "gone"], "approvers": {"groups": ["sales"]}}),
+    );
+    let same_name = binding("c", json!({"clusters": ["cluster-b"]}));
+    let hidden = binding("h", json!({"hidden": true}));
+    for (binding, who, knows) in [
+        (&bound, alice(), Knows::It),
+        (&bound, stranger(), Knows::It),
+        (&bound, carol(), Knows::Nothing),
+        (&same_name, carol(), Knows::It),
+        (&hidden, alice(), Knows::IfNamed),
+        (&hidden, stranger(), Knows::Nothing),
+        (&hidden, admin(), Knows::Everything),
+    ] {
+        assert_eq!(
+            known_of(binding, &templates, &who),
+            knows,
+            "{}",
+            who.identity.name
+        );
+    }
+    let bindings = [bound.clone(), same_name];
+    let supply = with_bindings(&clusters, &bindings);
+    let seen = |knows| {
+        json!(status(
+            &bound,
+            &templates,
+            supply,
+            &Ledger::default(),
+            knows
+        ))
+    };
+    let all = seen(Knows::Everything);
+    assert_eq!(
+        all,
+        json!({
+            "isActive": true, "effectiveDisplayName": "Standard", "activeSessionCount": 0,
+            "resolvedClusters": [{"name": "cluster-b", "matchedBy": "clusters", "ready": false}],
+            "resolvedTemplates": [{"name": "standard-debug", "displayName": "Standard", "ready": true}],
+            "nameCollisions": [{
+                "clusterName": "cluster-b", "collidingBinding": "c", "collidingBindingNamespace": "breakglass",
+                "effectiveName": "Standard", "templateName": "standard-debug",
+            }],
+        })
+    );
+    assert!(seen(Knows::It).get("nameCollisions").is_none());
 }

@@ -6,13 +6,13 @@ use axum::Json;
 use axum::extract::{Path, State};
 use breakglass_hub_core::offer::is_known_to;
 use breakglass_protocol::api::template::Template;
-use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
 
 use crate::api::caller::Authenticated;
 use crate::api::error::ApiError;
 use crate::app::App;
+use crate::catalogue::Offering;
 use crate::store::{Key, ObjectKind, typed};
 
 /// One template, to those who may request it; to others it does not exist.
@@ -26,9 +26,9 @@ pub async fn handle(
     let found = typed::get::<DebugSessionTemplate>(app.store.as_ref(), key)
         .await?
         .ok_or_else(missing)?;
-    let (clusters, _) = typed::list_all::<Cluster>(app.store.as_ref()).await?;
-    let clusters: Vec<Cluster> = clusters.into_iter().map(|found| found.object).collect();
-    if is_known_to(&found.object, &caller) {
+    let offering = Offering::load(&app).await?;
+    let supply = offering.as_supply();
+    if is_known_to(&found.object, supply.bindings, &caller) {
         let reference = found.object.spec.pod_template_ref.as_ref();
         let pod = match reference {
             Some(reference) => {
@@ -38,7 +38,7 @@ pub async fn handle(
             None => None,
         };
         let pod = pod.as_ref().map(|pod| &pod.object);
-        Ok(Json(super::shown(&found.object, pod, &clusters, &caller)))
+        Ok(Json(super::shown(&found.object, pod, supply, &caller)))
     } else {
         Err(missing())
     }

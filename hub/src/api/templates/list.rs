@@ -8,7 +8,6 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use breakglass_hub_core::offer::{Wanted, is_listed};
 use breakglass_protocol::api::template::{Template, TemplateList};
-use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
 
@@ -16,6 +15,7 @@ use crate::api::caller::Authenticated;
 use crate::api::endpoint::{Query, QueryKind};
 use crate::api::error::ApiError;
 use crate::app::App;
+use crate::catalogue::Offering;
 use crate::store::typed;
 
 /// What the query may say.
@@ -40,8 +40,8 @@ pub async fn handle(
 ) -> Result<Json<TemplateList>, ApiError> {
     let wanted = wanted(query.as_deref().unwrap_or_default())?;
     let (templates, _) = typed::list_all::<DebugSessionTemplate>(app.store.as_ref()).await?;
-    let (clusters, _) = typed::list_all::<Cluster>(app.store.as_ref()).await?;
-    let clusters: Vec<Cluster> = clusters.into_iter().map(|found| found.object).collect();
+    let offering = Offering::load(&app).await?;
+    let supply = offering.as_supply();
     let (pods, _) = typed::list_all::<DebugPodTemplate>(app.store.as_ref()).await?;
     let pods: BTreeMap<String, DebugPodTemplate> = pods
         .into_iter()
@@ -49,11 +49,11 @@ pub async fn handle(
         .collect();
     let mut templates: Vec<Template> = templates
         .iter()
-        .filter(|found| is_listed(&found.object, &clusters, &caller, wanted))
+        .filter(|found| is_listed(&found.object, supply, &caller, wanted))
         .map(|found| {
             let reference = found.object.spec.pod_template_ref.as_ref();
             let pod = reference.and_then(|reference| pods.get(&reference.name));
-            super::shown(&found.object, pod, &clusters, &caller)
+            super::shown(&found.object, pod, supply, &caller)
         })
         .collect();
     templates.sort_by(|a, b| {

@@ -230,3 +230,123 @@ async fn d22_the_condition_of_a_binding_says_why_it_cannot_be_used() {
         problem.message
     );
 }
+
+#[tokio::test]
+async fn offers_and_bindings_are_shown_to_those_whom_they_concern() {
+    let hub = hub().await;
+    let path = "/debug-session-templates/bound-debug/clusters";
+    let seen = hub.alice().get(path).await.ok();
+    let [west] = seen["clusters"].as_array().unwrap().as_slice() else {
+        panic!("{seen}")
+    };
+    assert_eq!(west["name"], "west");
+    assert_eq!(
+        west["bindingRef"],
+        json!({ "name": "west-only", "namespace": "breakglass" })
+    );
+    assert_eq!(west["constraints"]["maxDuration"], "1h");
+    assert_eq!(west["approval"]["approverGroups"], json!(["sales"]));
+    assert_eq!(west["bindingOptions"][0]["displayName"], "West, watched");
+    let old = hub
+        .alice()
+        .get("/api/debugSessions/templates/bound-debug/clusters")
+        .await
+        .ok();
+    assert_eq!(old, seen);
+    let of = |query: &str| format!("{path}?{query}");
+    let none = hub.alice().get(&of("bindingName=other")).await.ok();
+    assert_eq!(none["clusters"], json!([]));
+    let same = hub
+        .alice()
+        .get(&of("bindingName=breakglass/west-only&unknown=1"))
+        .await
+        .ok();
+    assert_eq!(same["clusters"][0]["bindingRef"]["name"], "west-only");
+    hub.eve().get(path).await.refused(404, "notFound");
+    hub.alice()
+        .get("/debug-session-templates/none/clusters")
+        .await
+        .refused(404, "notFound");
+    // Through its binding the template has a cluster, in the list too.
+    let list = hub.alice().get("/debug-session-templates").await.ok();
+    let templates = list["templates"].as_array().unwrap();
+    let bound = templates
+        .iter()
+        .find(|t| t["name"] == "bound-debug")
+        .unwrap();
+    assert_eq!(
+        (
+            &bound["hasAvailableClusters"],
+            &bound["availableClusterCount"]
+        ),
+        (&json!(true), &json!(1))
+    );
+
+    let names = |list: &Value| -> Vec<String> {
+        let bindings = list["bindings"].as_array().unwrap();
+        assert_eq!(list["total"], bindings.len());
+        bindings.iter().map(name_of).collect()
+    };
+    let all = hub.root().get("/cluster-bindings").await.ok();
+    assert_eq!(
+        names(&all),
+        [
+            "dangling",
+            "few-at-once",
+            "five-at-once",
+            "wants-more",
+            "west-only"
+        ]
+    );
+    let of_alice = hub
+        .alice()
+        .get("/cluster-bindings?templateRef=bound-debug&cluster=west")
+        .await
+        .ok();
+    assert_eq!(names(&of_alice), ["west-only"]);
+    let elsewhere = hub
+        .alice()
+        .get("/cluster-bindings?cluster=north")
+        .await
+        .ok();
+    assert_eq!(names(&elsewhere), Vec::<String>::new());
+    assert_eq!(
+        names(&hub.eve().get("/cluster-bindings").await.ok()),
+        ["west-only"],
+        "its approver"
+    );
+    assert_eq!(
+        names(&hub.carol().get("/cluster-bindings").await.ok()),
+        Vec::<String>::new()
+    );
+
+    hub.alice().asks_for("limited-debug").await;
+    let one = hub
+        .root()
+        .get("/cluster-bindings/breakglass/few-at-once")
+        .await
+        .ok();
+    assert_eq!(one["status"]["activeSessionCount"], 1);
+    assert_eq!(
+        one["status"]["activeByUser"],
+        json!({ "alice@example.com": 1 })
+    );
+    assert_eq!(one["status"]["isActive"], true);
+    let one = hub
+        .alice()
+        .get("/cluster-bindings/breakglass/few-at-once")
+        .await
+        .ok();
+    assert!(
+        one["status"].get("activeByUser").is_none(),
+        "who else has sessions is not hers to know"
+    );
+    hub.carol()
+        .get("/cluster-bindings/breakglass/few-at-once")
+        .await
+        .refused(404, "notFound");
+    hub.root()
+        .get("/cluster-bindings/breakglass/none")
+        .await
+        .refused(404, "notFound");
+}
