@@ -162,31 +162,20 @@ async fn d18_two_hundred_at_once_never_get_one_place_of_the_binding_too_many() {
                     .post("/debug-sessions", wish("crowded-debug", "west"))
                     .await;
                 match answer.status.as_u16() {
-                    // Busy: nothing was done.
-                    409 | 503 => {}
+                    // Busy: nothing was done; on a busy machine, or not told in time.
+                    409 | 503 | 504 => {}
                     status => return status,
                 }
             }
         });
     }
-    let mut made = 0;
     while let Some(status) = tasks.join_next().await {
-        match status.unwrap() {
-            201 => made += 1,
-            other => assert_eq!(other, 422),
-        }
+        let status = status.unwrap();
+        assert!([201, 422].contains(&status), "{status}");
     }
+    let open = hub.root().get("/debug-sessions?state=active").await.ok();
+    let made = open["total"].as_u64().unwrap();
     assert!((1..=5).contains(&made), "{made}");
-    let ask = |who: Actor| async move {
-        who.post("/debug-sessions", wish("crowded-debug", "west"))
-            .await
-    };
-    for who in [hub.alice(), hub.bob()] {
-        if made < 5 {
-            ask(who).await.created();
-            made += 1;
-        }
-    }
 }
 
 #[tokio::test]

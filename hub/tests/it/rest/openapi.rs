@@ -354,6 +354,8 @@ const SEEN_ELSEWHERE: &[&str] = &[
 #[tokio::test]
 async fn what_is_served_is_as_the_document_says() {
     let hub = TestHub::start().await;
+    let bindings = include_str!("bindings.yaml");
+    hub.add_templates("bindings.yaml", bindings).await;
     let served = hub
         .send(request(Method::GET, "/api/openapi.json", Body::empty()))
         .await
@@ -421,6 +423,15 @@ async fn what_is_served_is_as_the_document_says() {
         (
             "getDebugSessionTemplate",
             "/debug-session-templates/approved-debug",
+        ),
+        (
+            "listDebugSessionTemplateClusters",
+            "/debug-session-templates/bound-debug/clusters",
+        ),
+        ("listClusterBindings", "/cluster-bindings"),
+        (
+            "getClusterBinding",
+            "/cluster-bindings/breakglass/west-only",
         ),
         ("listDebugPodTemplates", "/debug-pod-templates"),
         ("getDebugPodTemplate", "/debug-pod-templates/toolbox"),
