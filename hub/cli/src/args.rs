@@ -146,6 +146,9 @@ pub enum Debug {
     /// The pods that templates refer to
     #[command(subcommand)]
     PodTemplate(PodTemplate),
+    /// What opens templates to clusters and people
+    #[command(subcommand)]
+    Binding(Binding),
 }
 
 /// Debug sessions
@@ -278,7 +281,7 @@ pub struct Wish {
     /// People who may join as participants, comma-separated
     #[arg(long, value_delimiter = ',')]
     pub invite: Vec<String>,
-    /// The binding to use, where several match
+    /// The binding to use, as namespace/name or name (default: the one of the highest priority)
     #[arg(long)]
     pub binding: Option<String>,
     /// One of the template's scheduling options
@@ -308,6 +311,51 @@ pub enum Template {
     },
     Get {
         name: String,
+    },
+    /// Where you may request a template now, and what you get there
+    Clusters(Sought),
+    /// Through which bindings you may request a template on a cluster
+    Bindings {
+        template: String,
+        cluster: String,
+    },
+}
+
+#[derive(Args)]
+pub struct Sought {
+    pub name: String,
+    /// Only clusters of this environment
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// Only clusters at this location
+    #[arg(long)]
+    pub location: Option<String>,
+    /// Only what this binding gives, as namespace/name or name
+    #[arg(long)]
+    pub binding: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum Binding {
+    /// Bindings that concern you
+    List {
+        /// Only those that open this template
+        #[arg(long)]
+        template: Option<String>,
+    },
+    /// One binding, whole
+    Get {
+        /// namespace/name, or name
+        name: String,
+        #[arg(long, default_value = "breakglass")]
+        namespace: String,
+    },
+    /// Bindings that cover a cluster
+    ForCluster {
+        cluster: String,
+        /// Only those that open this template
+        #[arg(long)]
+        template: Option<String>,
     },
 }
 

@@ -1,10 +1,12 @@
 //! One file per noun; each command is a request and a table.
 
 mod apply;
+mod binding;
 mod check;
 mod cluster;
 mod explain;
 mod history;
+mod offer;
 mod pod_template;
 mod render;
 mod session;
@@ -49,6 +51,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
                 Debug::Template(command) => {
                     template::run(&client, settings.output, command).await?
                 }
+                Debug::Binding(command) => binding::run(&client, settings.output, command).await?,
                 Debug::PodTemplate(command) => {
                     pod_template::run(&client, settings.output, command).await?
                 }

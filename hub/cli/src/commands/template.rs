@@ -23,6 +23,10 @@ pub async fn run(client: &Client, format: Format, command: Template) -> Result<(
             let template: Body = client.get(&["debug-session-templates", &name], &[]).await?;
             show(format, &template, std::slice::from_ref(&template))
         }
+        Template::Clusters(args) => super::offer::clusters(client, format, &args).await,
+        Template::Bindings { template, cluster } => {
+            super::offer::bindings(client, format, &template, &cluster).await
+        }
     }
 }
 
