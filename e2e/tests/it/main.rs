@@ -11,6 +11,7 @@
 )]
 
 mod access;
+mod bindings;
 mod crash;
 mod deny;
 mod deploy;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let cases: Vec<Case> = [
         access::CASES,
+        bindings::CASES,
         deploy::CASES,
         end::CASES,
         foreign::CASES,
