@@ -12,6 +12,7 @@ use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_session::DebugSession;
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
+use breakglass_protocol::manifest::{self, Manifest};
 use serde_json::{Value, json};
 
 use crate::fixture::*;
@@ -717,4 +718,41 @@ fn s07_still_offered_looks_at_the_binding_of_now() {
         ),
         StillOffered::Yes => panic!("the way of this session is closed by now"),
     }
+}
+
+/// Documents of the samples, which users' manifests are like.
+fn sample(file: &str) -> Vec<Manifest> {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../protocol/fixtures/samples"
+    );
+    let text = std::fs::read_to_string(format!("{folder}/{file}")).unwrap();
+    let decoded = manifest::decode(file, &text);
+    assert!(decoded.errors.is_empty(), "{:?}", decoded.errors);
+    decoded.documents.into_iter().map(|d| d.manifest).collect()
+}
+
+#[test]
+fn d11_team_production_wants_a_category_that_standard_debug_lacks() {
+    let template = sample("standard-debug.yaml").into_iter().find_map(|m| {
+        if let Manifest::DebugSessionTemplate(template) = m {
+            Some(template)
+        } else {
+            None
+        }
+    });
+    let binding = sample("bindings.yaml").into_iter().find_map(|m| {
+        if let Manifest::DebugSessionClusterBinding(binding) = m {
+            Some(binding).filter(|b| b.metadata.name.as_deref() == Some("team-production"))
+        } else {
+            None
+        }
+    });
+    let (template, binding) = (template.unwrap(), binding.unwrap());
+    let name = "breakglass/team-production";
+    let told = request::binding_readiness(name, &binding.spec, &template.spec);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].rule, "requiredAuxiliaryResourceCategories");
+    let message = &told[0].message;
+    assert!(message.contains("names network-policy, rbac"), "{message}");
 }
