@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use breakglass_agent_core::authorize::Enforcement;
 use clap::{Parser, ValueEnum};
 
 /// The agent of one cluster: deploys debug sessions, answers the API server's authorization webhook, ends what expired.
@@ -20,6 +21,9 @@ pub struct Args {
     /// its namespace.
     #[arg(long, env = "BREAKGLASS_USER")]
     pub user: Option<String>,
+    /// `strict`: what no session allows on a session's pod is refused, whatever RBAC says.
+    #[arg(long, env = "BREAKGLASS_ENFORCEMENT", value_enum, default_value_t = EnforcementArg::Off)]
+    pub enforcement: EnforcementArg,
     /// `host:port` of the hub's listener for agents, if it differs from the one in the join token or identity.
     #[arg(long, env = "BREAKGLASS_HUB")]
     pub hub: Option<String>,
@@ -64,6 +68,32 @@ pub struct Args {
     /// What to log, in the syntax of `RUST_LOG`.
     #[arg(long, env = "BREAKGLASS_LOG", default_value = "info")]
     pub log: String,
+}
+
+impl Args {
+    /// Who the agent is to the API server.
+    #[must_use]
+    pub fn own_name(&self) -> String {
+        self.user
+            .clone()
+            .unwrap_or_else(|| format!("system:serviceaccount:{}:breakglass-agent", self.namespace))
+    }
+}
+
+/// Whether the webhook refuses what sessions do not allow on their pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EnforcementArg {
+    Off,
+    Strict,
+}
+
+impl From<EnforcementArg> for Enforcement {
+    fn from(arg: EnforcementArg) -> Self {
+        match arg {
+            EnforcementArg::Off => Self::Off,
+            EnforcementArg::Strict => Self::Strict,
+        }
+    }
 }
 
 /// How log lines look.

@@ -4,6 +4,7 @@
 //!
 //! What the agent's role must permit (the chart's RBAC):
 //! * in its own namespace: `secrets` get, list, create, patch, delete; `configmaps` get, list, watch; `services` get;
+//! * `subjectaccessreviews` create;
 //! * everywhere: `pods`, `replicasets`, `daemonsets`, `deployments` get, list, watch; `nodes` list, watch; `namespaces` get; `services`,
 //!   `events` list;
 //! * in the namespaces of sessions: `daemonsets`, `deployments` create, patch, delete; `replicasets` delete; `pods` patch,
@@ -27,6 +28,7 @@ pub mod apply;
 mod discovery;
 pub mod inhabitants;
 pub mod namespaces;
+mod order;
 pub mod prune;
 pub mod read;
 mod rights;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use breakglass_agent_core::authorize::Enforcement;
 use breakglass_agent_core::clock::Now;
 use breakglass_agent_core::grants::GrantBook;
 use breakglass_agent_core::holdings::Holdings;
@@ -89,6 +90,7 @@ pub struct Parts {
     pub metrics: Metrics,
     pub health: Health,
     pub kubernetes_version: String,
+    pub enforcement: Enforcement,
 }
 
 /// See the module's text.
@@ -259,6 +261,7 @@ impl EventLoop {
         }
         self.forget_settled();
         self.keep_certificate(now);
+        self.ask_for_order(now);
         self.tell_status(now);
     }
 
@@ -277,6 +280,10 @@ impl EventLoop {
         }
         if self.view.kill_switch() == KillSwitch::On {
             self.end_all(now);
+        }
+        if is_pods && self.parts.enforcement == Enforcement::Strict {
+            let pods = self.view.session_pods();
+            self.parts.published.publish_session_pods(pods);
         }
         if !self.view.is_synced() {
             return;

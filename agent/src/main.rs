@@ -109,7 +109,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
         keys: identity.webhook.clone(),
         names: ServerNames::unknown(),
         published: Arc::clone(&published),
-        agent: own_name(&args),
+        agent: args.own_name(),
+        enforcement: args.enforcement.into(),
         clock,
         metrics: counters.webhook,
     })?;
@@ -150,6 +151,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         metrics,
         health,
         kubernetes_version,
+        enforcement: args.enforcement.into(),
     };
     tokio::select! {
         () = talk(parts, sightings, link_settings, stop) => {}
@@ -367,13 +369,6 @@ async fn restore(
     let cluster = identity.cluster.clone();
     let holdings = Holdings::restore(cluster, ceiling, loaded.held, loaded.memory, now);
     Ok((holdings, policies))
-}
-
-/// Who the agent is to the API server.
-fn own_name(args: &Args) -> String {
-    args.user
-        .clone()
-        .unwrap_or_else(|| format!("system:serviceaccount:{}:breakglass-agent", args.namespace))
 }
 
 fn link_config(identity: &Identity) -> LinkConfig {

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use breakglass_agent_core::authorize::{DenyIndex, Freshness, Known, NamespaceLabels};
+use breakglass_agent_core::authorize::{DenyIndex, Enforcement, Freshness, Known, NamespaceLabels};
 use breakglass_agent_core::grants::GrantIndex;
+use breakglass_agent_core::session_pods::SessionPods;
 
 /// Shared between the loop (which publishes) and the webhook (which reads).
 #[derive(Debug, Default)]
@@ -21,6 +22,7 @@ struct Indexes {
     grants: Arc<GrantIndex>,
     denied: Arc<DenyIndex>,
     namespaces: Arc<NamespaceLabels>,
+    session_pods: Arc<SessionPods>,
 }
 
 /// One moment's state. Until everything is loaded: empty, and it counts as stale.
@@ -33,12 +35,14 @@ pub struct Snapshot {
 impl Snapshot {
     /// As the rules take it. `agent` is the agent's own name in the cluster.
     #[must_use]
-    pub fn known<'a>(&'a self, agent: &'a str) -> Known<'a> {
+    pub fn known<'a>(&'a self, agent: &'a str, enforcement: Enforcement) -> Known<'a> {
         Known {
             grants: &self.indexes.grants,
             freshness: self.freshness,
             denied: &self.indexes.denied,
             namespaces: &self.indexes.namespaces,
+            enforcement,
+            session_pods: &self.indexes.session_pods,
             agent,
         }
     }
@@ -80,6 +84,11 @@ impl Published {
     /// Replaces the labels of namespaces.
     pub fn publish_namespaces(&self, labels: Arc<NamespaceLabels>) {
         drop(self.change(|indexes| std::mem::replace(&mut indexes.namespaces, labels)));
+    }
+
+    /// Replaces the pods with our label.
+    pub fn publish_session_pods(&self, pods: Arc<SessionPods>) {
+        drop(self.change(|indexes| std::mem::replace(&mut indexes.session_pods, pods)));
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Indexes) -> T) -> T {

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use breakglass_agent_core::authorize::Enforcement;
 use breakglass_protocol::wire::to_hub::WebhookClient;
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -26,7 +27,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use self::certs::{CertError, CurrentCertificate, Refreshed, ServerNames, WebhookRoot};
-use self::server::{Endpoint, Server};
+use self::server::{Endpoint, Rules, Server};
 use crate::clock::Clock;
 use crate::identity::WebhookKeys;
 use crate::published::Published;
@@ -40,6 +41,7 @@ pub struct WebhookSettings {
     pub published: Arc<Published>,
     /// The agent's own name in the cluster, to which no deny policy applies.
     pub agent: String,
+    pub enforcement: Enforcement,
     pub clock: Clock,
     pub metrics: WebhookMetrics,
 }
@@ -85,7 +87,7 @@ impl WebhookMetrics {
         };
         registry.register(
             "breakglass_agent_authorize",
-            "Reviews of the API server, by verdict: allow, denied, no-opinion, malformed",
+            "Reviews of the API server, by verdict: allow, denied, no-opinion, unavailable, malformed",
             metrics.authorize.clone(),
         );
         registry.register_with_unit(
@@ -191,7 +193,10 @@ pub fn spawn(
     let called_at = Arc::new(AtomicI64::new(0));
     let endpoint = Endpoint::new(
         settings.published,
-        settings.agent,
+        Rules {
+            agent: settings.agent,
+            enforcement: settings.enforcement,
+        },
         settings.clock,
         settings.metrics,
         Arc::clone(&called_at),

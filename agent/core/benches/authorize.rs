@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use breakglass_agent_core::authorize::{
-    DenyIndex, Freshness, Known, NamespaceLabels, ResourceFacts, ReviewFacts, authorize,
+    DenyIndex, Enforcement, Freshness, Known, NamespaceLabels, ResourceFacts, ReviewFacts,
+    authorize,
 };
 use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::clock::Now;
 use breakglass_agent_core::grants::{GrantBook, GrantIndex};
 use breakglass_agent_core::held::Held;
 use breakglass_agent_core::holdings::{Holdings, Memory, Received};
+use breakglass_agent_core::session_pods::{SessionPodBook, SessionPods};
 use breakglass_agent_core::workload::Seed;
 use breakglass_protocol::ids::GrantUid;
 use breakglass_protocol::wire::grant::Grant;
@@ -111,6 +113,7 @@ fn known<'a>(
     grants: &'a GrantIndex,
     denied: &'a DenyIndex,
     namespaces: &'a NamespaceLabels,
+    session_pods: &'a SessionPods,
 ) -> Known<'a> {
     Known {
         grants,
@@ -119,6 +122,8 @@ fn known<'a>(
         },
         denied,
         namespaces,
+        enforcement: Enforcement::Strict,
+        session_pods,
         agent: "system:serviceaccount:breakglass-agent:breakglass-agent",
     }
 }
@@ -154,6 +159,12 @@ fn bench_policies(c: &mut Criterion) {
         return;
     };
     let index = book(100_000).index();
+    let mut pods = SessionPodBook::default();
+    for place in 0..100_000 {
+        let name = format!("debug-session-{place:06}-ds-x7k2p");
+        pods.set(&name, NAMESPACE, &name);
+    }
+    let pods = pods.index();
     let mut group = c.benchmark_group("authorize with 200 policies and 100,000 sessions");
     // The last term that is looked at differs: the name, and for a list, which could be of any name, the namespace.
     let get = review("mallory@example.com", "coredns-0");
@@ -165,7 +176,7 @@ fn bench_policies(c: &mut Criterion) {
     }
     for (what, review) in [("no name matches", get), ("no namespace matches", list)] {
         group.bench_function(what, |b| {
-            let known = known(&index, &denied, &labels);
+            let known = known(&index, &denied, &labels, &pods);
             b.iter(|| authorize(black_box(known), black_box(&review), now()));
         });
     }
@@ -174,6 +185,7 @@ fn bench_policies(c: &mut Criterion) {
 
 fn bench(c: &mut Criterion) {
     let (nothing, no_labels) = (DenyIndex::default(), NamespaceLabels::default());
+    let no_pods = SessionPods::default();
     let mut group = c.benchmark_group("authorize");
     for sessions in [1, 1_000, 100_000] {
         let index = book(sessions).index();
@@ -184,7 +196,7 @@ fn bench(c: &mut Criterion) {
             ("other pod", review("alice@example.com", "coredns-0")),
         ] {
             group.bench_function(BenchmarkId::new(what, sessions), |b| {
-                let known = known(&index, &nothing, &no_labels);
+                let known = known(&index, &nothing, &no_labels, &no_pods);
                 b.iter(|| authorize(black_box(known), black_box(&review), now()));
             });
         }

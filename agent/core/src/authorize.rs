@@ -1,5 +1,5 @@
 //! One question of the API server → one verdict (spec 1 section 8): first debug sessions, which may allow, then [`deny`]
-//! policies, which may refuse, else no opinion. Reads immutable indexes, allocates only the reason.
+//! policies, which may refuse, then [`strict`] enforcement, else no opinion. Reads immutable indexes, allocates only the reason.
 
 use std::time::Duration;
 
@@ -8,10 +8,13 @@ use breakglass_protocol::wire::grant::{Operation, Operations, Role};
 
 use crate::clock::Now;
 use crate::grants::{GrantIndex, PodEntry};
+use crate::session_pods::SessionPods;
 
 mod deny;
+mod strict;
 
 pub use deny::{DenyIndex, DenyIndexError, NamespaceLabels};
+pub use strict::{CANARY_POD, CANARY_USER, Enforcement};
 
 /// What a SubjectAccessReview says, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +61,9 @@ pub struct Known<'a> {
     pub freshness: Freshness,
     pub denied: &'a DenyIndex,
     pub namespaces: &'a NamespaceLabels,
+    pub enforcement: Enforcement,
+    /// Every pod with our session label.
+    pub session_pods: &'a SessionPods,
     /// The agent's own name in the cluster, to which no policy applies.
     pub agent: &'a str,
 }
@@ -73,6 +79,10 @@ pub enum Verdict {
         reason: String,
     },
     NoOpinion {
+        reason: String,
+    },
+    /// The agent cannot know: the API server does what its configuration says of a webhook that fails.
+    Unavailable {
         reason: String,
     },
 }
@@ -98,8 +108,11 @@ const NOT_FOR_SESSIONS: [&str; 4] = [
 pub fn authorize(known: Known<'_>, review: &ReviewFacts, now: Now) -> Verdict {
     let by_sessions = judge_by_sessions(known.grants, review, now, known.freshness);
     match by_sessions {
-        Verdict::Allow { .. } | Verdict::Denied { .. } => by_sessions,
-        Verdict::NoOpinion { .. } => judge_by_policies(known, review).unwrap_or(by_sessions),
+        Verdict::Allow { .. } | Verdict::Denied { .. } | Verdict::Unavailable { .. } => by_sessions,
+        Verdict::NoOpinion { .. } => strict::judge_canary(review)
+            .or_else(|| judge_by_policies(known, review))
+            .or_else(|| strict::judge(known, review, now))
+            .unwrap_or(by_sessions),
     }
 }
 

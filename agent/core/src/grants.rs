@@ -66,7 +66,7 @@ impl GrantIndex {
 
 /// FNV-1a over the pod's name: the same in every run, and nothing an attacker could gain by steering it (a crowded
 /// shard costs a few comparisons more).
-fn shard_of(pod: &str) -> usize {
+pub(crate) fn shard_of(pod: &str) -> usize {
     let hash = pod.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -33,6 +33,7 @@ pub mod policies;
 pub mod quota;
 pub mod report;
 pub mod resources;
+pub mod session_pods;
 pub mod tombstones;
 pub mod workload;
 

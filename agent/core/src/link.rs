@@ -9,28 +9,25 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use breakglass_protocol::ids::{GrantUid, Revision};
-use breakglass_protocol::limits::{
-    DEAD_AFTER, HANDSHAKE_TIMEOUT, MAX_GRANT_BYTES, MAX_POLICIES_BYTES, PING_INTERVAL,
-};
+use breakglass_protocol::limits::{DEAD_AFTER, HANDSHAKE_TIMEOUT, PING_INTERVAL};
 use breakglass_protocol::wire::close::{Close, CloseCode};
-use breakglass_protocol::wire::grant::Grant;
 use breakglass_protocol::wire::hello::{Hello, Welcome};
-use breakglass_protocol::wire::policy::{self, PolicySet};
+use breakglass_protocol::wire::policy;
 use breakglass_protocol::wire::report::{AgentStatus, Report};
 use breakglass_protocol::wire::to_agent::{Call, GrantFrame, PoliciesFrame, ToAgent};
 use breakglass_protocol::wire::to_hub::{Acknowledged, Answer, RenewCertificate, ToHub};
 use breakglass_protocol::wire::{VERSION_MAX, VERSION_MIN};
 
 use crate::clock::Now;
-use crate::holdings::Received;
-use crate::policies::ReceivedPolicies;
 
 mod calls;
+mod envelope;
 mod event;
 mod outbox;
 mod snapshot;
 
 use calls::Calls;
+use envelope::{read_grant, read_policies};
 pub use event::{Disconnect, LinkConfig, LinkEvent, LinkState};
 use outbox::Outbox;
 use snapshot::{AwaitedPolicies, Counted, Ended, Sync};
@@ -380,61 +377,6 @@ impl Link {
             .min(),
         }
     }
-}
-
-/// Opens the envelope (D17).
-fn read_grant(frame: &GrantFrame, features: &[String]) -> Result<Received, String> {
-    if frame.body.len() > MAX_GRANT_BYTES {
-        return Err(format!(
-            "it has {} bytes, over the limit of {MAX_GRANT_BYTES}",
-            frame.body.len()
-        ));
-    }
-    let grant: Grant = serde_json::from_slice(&frame.body).map_err(|e| e.to_string())?;
-    if grant.uid != frame.uid {
-        return Err(format!(
-            "its envelope names {}, its body {}",
-            frame.uid, grant.uid
-        ));
-    }
-    Ok(Received {
-        grant,
-        remaining: Duration::from_millis(frame.remaining_ms),
-        missing_features: frame
-            .requires
-            .iter()
-            .filter(|feature| !features.contains(feature))
-            .cloned()
-            .collect(),
-    })
-}
-
-/// Opens the envelope of deny policies (D17).
-fn read_policies(frame: &PoliciesFrame, features: &[String]) -> Result<ReceivedPolicies, String> {
-    if frame.body.len() > MAX_POLICIES_BYTES {
-        return Err(format!(
-            "the deny policies have {} bytes, over the limit of {MAX_POLICIES_BYTES}",
-            frame.body.len()
-        ));
-    }
-    let missing_features: Vec<String> = frame
-        .requires
-        .iter()
-        .filter(|feature| !features.contains(feature))
-        .cloned()
-        .collect();
-    // What requires more than this build has may well not be readable by it.
-    let set = if missing_features.is_empty() {
-        serde_json::from_slice(&frame.body)
-            .map_err(|error| format!("the deny policies cannot be read: {error}"))?
-    } else {
-        PolicySet::Withheld(String::new())
-    };
-    Ok(ReceivedPolicies {
-        revision: frame.revision,
-        set,
-        missing_features,
-    })
 }
 
 #[cfg(test)]

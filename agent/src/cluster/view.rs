@@ -12,6 +12,7 @@ use breakglass_agent_core::observed::{
     DeployerSeen, NamespaceSeen, Neighbour, Observed, OwnerFacts, PodFacts, WorkloadFacts,
     WorkloadSeen,
 };
+use breakglass_agent_core::session_pods::{SessionPodBook, SessionPods};
 use breakglass_agent_core::workload::WORKLOAD;
 
 mod nodes;
@@ -29,6 +30,7 @@ pub struct View {
     nodes: nodes::Nodes,
     kill_switch: Known<KillSwitch>,
     namespaces: Namespaces,
+    session_pods: SessionPodBook,
 }
 
 /// What was read for one grant beside the watches.
@@ -159,7 +161,10 @@ impl View {
     /// Takes in what a watch saw.
     pub fn take(&mut self, watched: Watched) -> Touched {
         match watched {
-            Watched::Pods(change) => self.pods.take(change),
+            Watched::Pods(change) => {
+                self.follow_pods(&change);
+                self.pods.take(change)
+            }
             Watched::ReplicaSets(change) => self.replica_sets.take(change),
             Watched::DaemonSets(change) => self.daemon_sets.take(change),
             Watched::Deployments(change) => self.deployments.take(change),
@@ -185,6 +190,30 @@ impl View {
             .is_none_or(|old| old.generation < facts.generation)
         {
             known.set(session.to_owned(), facts.uid.clone(), facts);
+        }
+    }
+
+    /// Every pod with our label, for strict enforcement.
+    #[must_use]
+    pub fn session_pods(&self) -> Arc<SessionPods> {
+        self.session_pods.index()
+    }
+
+    fn follow_pods(&mut self, change: &Change<PodFacts>) {
+        match change {
+            Change::Listed(all) => {
+                self.session_pods.clear();
+                for pod in all {
+                    self.session_pods
+                        .set(&pod.uid, &pod.facts.namespace, &pod.facts.name);
+                }
+            }
+            Change::Changed(pod) => {
+                self.session_pods
+                    .set(&pod.uid, &pod.facts.namespace, &pod.facts.name);
+            }
+            Change::Removed { uid } => self.session_pods.remove(uid),
+            Change::Progress => {}
         }
     }
 

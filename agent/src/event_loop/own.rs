@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use breakglass_agent_core::authorize::Enforcement;
 use breakglass_agent_core::clock::Now;
 use breakglass_agent_core::link::LinkState;
+use breakglass_agent_core::plan::outcome::ApiFailure;
 use breakglass_protocol::ids::GrantUid;
-use breakglass_protocol::wire::report::AgentStatus;
+use breakglass_protocol::wire::report::{AgentStatus, StrictEnforcement, WebhookOrder};
 use breakglass_protocol::wire::to_agent::Certificate;
 use breakglass_protocol::wire::to_hub::RenewCertificate;
 use jiff::Timestamp;
@@ -20,6 +22,8 @@ const RENEW_AGAIN: Duration = Duration::from_secs(300);
 /// The status is looked at this often; it changes with each of the API server's calls, and people want to see that it is
 /// alive, not when.
 const STATUS_INTERVAL: Duration = Duration::from_secs(60);
+/// The API server's configuration changes rarely, and people who changed it wait for the answer.
+const ORDER_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause between writes of the record beside the grants, if the last one failed or it changes fast.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(2);
 /// What this agent can do, for people.
@@ -37,6 +41,9 @@ pub(super) struct Own {
     status_from: Duration,
     renew_at: Timestamp,
     renew_from: Duration,
+    /// What the canary's question proved, and when it is put again.
+    order: Option<WebhookOrder>,
+    order_from: Duration,
     /// An identity that is to replace the present one once it is stored.
     storing: bool,
 }
@@ -49,6 +56,8 @@ impl Own {
             status_from: Duration::ZERO,
             renew_at: renew_at(&identity),
             renew_from: Duration::ZERO,
+            order: None,
+            order_from: Duration::ZERO,
             storing: false,
         }
     }
@@ -137,6 +146,32 @@ impl EventLoop {
         }
     }
 
+    /// Puts the canary's question.
+    pub(super) fn ask_for_order(&mut self, now: Now) {
+        if now.monotonic < self.own.order_from {
+            return;
+        }
+        self.own.order_from = now.monotonic + ORDER_INTERVAL;
+        let namespace = self.parts.namespace.clone();
+        let performer = self.performer.clone();
+        self.jobs.spawn(performer.ask_for_order(namespace));
+    }
+
+    pub(super) fn handle_order(&mut self, result: Result<Option<WebhookOrder>, ApiFailure>) {
+        let order = match result {
+            Ok(order) => order,
+            Err(failure) => {
+                tracing::warn!(error = %failure.message, "whether the webhook is asked before RBAC is not known");
+                None
+            }
+        };
+        if order != self.own.order {
+            tracing::info!(?order, "the API server's order of webhook and RBAC");
+            self.own.order = order;
+            self.tell_status_soon();
+        }
+    }
+
     /// Something in the status has changed that people wait for.
     pub(super) fn tell_status_soon(&mut self) {
         self.own.status_from = Duration::ZERO;
@@ -154,6 +189,11 @@ impl EventLoop {
             ceiling: serde_json::to_value(self.parts.holdings.ceiling()).unwrap_or_default(),
             webhook_client_expires_at: identity.webhook_client_expires_at,
             webhook_called_at: self.parts.webhook.called_at(),
+            webhook_order: self.own.order,
+            enforcement: match self.parts.enforcement {
+                Enforcement::Off => None,
+                Enforcement::Strict => Some(StrictEnforcement::Strict),
+            },
             deny_policies: Some(self.parts.policies.report(self.parts.holdings.ceiling())),
         }
     }

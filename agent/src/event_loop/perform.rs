@@ -8,6 +8,7 @@ use breakglass_agent_core::plan::Step;
 use breakglass_agent_core::plan::outcome::{ApiFailure, Outcome};
 use breakglass_agent_core::policies::HeldPolicies;
 use breakglass_protocol::ids::GrantUid;
+use breakglass_protocol::wire::report::WebhookOrder;
 use tokio::sync::{Semaphore, watch};
 
 use crate::cluster::Cluster;
@@ -43,6 +44,10 @@ pub(super) enum Done {
     Policies {
         held: HeldPolicies,
         result: Result<(), JournalError>,
+    },
+    /// What the API server said of the canary.
+    Order {
+        result: Result<Option<WebhookOrder>, ApiFailure>,
     },
     /// A settled grant's record.
     Forgotten {
@@ -198,6 +203,11 @@ impl Performer {
             Err(error) => Err(error),
         };
         Done::Memory { version, result }
+    }
+
+    pub(super) async fn ask_for_order(self, namespace: String) -> Done {
+        let result = self.cluster.webhook_order(&namespace).await;
+        Done::Order { result }
     }
 
     pub(super) async fn save_policies(

@@ -182,7 +182,8 @@ pub fn write(verdict: &Verdict) -> Result<Vec<u8>, serde_json::Error> {
             denied: true,
             reason,
         },
-        Verdict::NoOpinion { reason } => Status {
+        // Answered with 503 before it comes here; as an answer it allows nothing.
+        Verdict::NoOpinion { reason } | Verdict::Unavailable { reason } => Status {
             allowed: false,
             denied: false,
             reason,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use breakglass_agent_core::authorize::{Verdict, authorize};
+use breakglass_agent_core::authorize::{Enforcement, Verdict, authorize};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
@@ -192,12 +192,18 @@ impl Drop for Place {
 /// The one endpoint: reads a review, judges it by the newest snapshot, answers.
 pub(super) struct Endpoint {
     pub(super) published: Arc<Published>,
-    agent: String,
+    rules: Rules,
     pub(super) clock: Clock,
     pub(super) metrics: WebhookMetrics,
     /// Seconds since 1970 of the last review; zero before the first.
     pub(super) called_at: Arc<AtomicI64>,
     requests: Semaphore,
+}
+
+/// What of the settings the rules ask for.
+pub(super) struct Rules {
+    pub(super) agent: String,
+    pub(super) enforcement: Enforcement,
 }
 
 /// Why a request got no verdict.
@@ -208,20 +214,22 @@ enum Refusal {
     Slow,
     Unreadable,
     Malformed(review::ReviewError),
+    /// The agent cannot know yet: the API server then does what its configuration says of a webhook that fails.
+    Unavailable(String),
     Answer(serde_json::Error),
 }
 
 impl Endpoint {
     pub(super) fn new(
         published: Arc<Published>,
-        agent: String,
+        rules: Rules,
         clock: Clock,
         metrics: WebhookMetrics,
         called_at: Arc<AtomicI64>,
     ) -> Self {
         Self {
             published,
-            agent,
+            rules,
             clock,
             metrics,
             called_at,
@@ -237,7 +245,7 @@ impl Endpoint {
         match judged {
             Ok(body) => respond(StatusCode::OK, "application/json", body.into()),
             Err(refusal) => {
-                self.metrics.count("malformed");
+                self.metrics.count(refusal.verdict());
                 refusal.respond()
             }
         }
@@ -278,7 +286,11 @@ impl Endpoint {
         let facts = review::read(body).map_err(Refusal::Malformed)?;
         let now = self.clock.now();
         let snapshot = self.published.snapshot();
-        let verdict = authorize(snapshot.known(&self.agent), &facts, now);
+        let known = snapshot.known(&self.rules.agent, self.rules.enforcement);
+        let verdict = authorize(known, &facts, now);
+        if let Verdict::Unavailable { reason } = verdict {
+            return Err(Refusal::Unavailable(reason));
+        }
         let answer = review::write(&verdict).map_err(Refusal::Answer)?;
         self.metrics
             .seconds
@@ -294,13 +306,29 @@ impl Endpoint {
                 self.metrics.count("denied");
                 debug!(user = %facts.user, %reason, "denied");
             }
-            Verdict::NoOpinion { .. } => self.metrics.count("no-opinion"),
+            Verdict::NoOpinion { .. } | Verdict::Unavailable { .. } => {
+                self.metrics.count("no-opinion");
+            }
         }
         Ok(answer)
     }
 }
 
 impl Refusal {
+    /// As it is counted.
+    fn verdict(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::NotFound
+            | Self::Method
+            | Self::TooLarge
+            | Self::Slow
+            | Self::Unreadable
+            | Self::Malformed(_)
+            | Self::Answer(_) => "malformed",
+        }
+    }
+
     fn respond(self) -> Response<Full<Bytes>> {
         let (status, text) = match self {
             Self::NotFound => (
@@ -324,6 +352,7 @@ impl Refusal {
             ),
             Self::Unreadable => (StatusCode::BAD_REQUEST, "the body broke off\n".to_owned()),
             Self::Malformed(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
+            Self::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
             Self::Answer(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         };
         let mut response = respond(status, "text/plain; charset=utf-8", text.into());

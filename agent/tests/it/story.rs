@@ -15,6 +15,7 @@ use breakglass_agent::published::Published;
 use breakglass_agent::telemetry::{Health, Metrics};
 use breakglass_agent::webhook::certs::{ServerNames, make_root};
 use breakglass_agent::webhook::{self, WebhookHandle, WebhookMetrics, WebhookSettings};
+use breakglass_agent_core::authorize::Enforcement;
 use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::held::Held;
 use breakglass_agent_core::holdings::{Holdings, Received};
@@ -119,6 +120,7 @@ impl Agent {
             names: ServerNames::unknown(),
             published: Arc::clone(&published),
             agent: format!("system:serviceaccount:{AGENT}:{AGENT}"),
+            enforcement: Enforcement::Off,
             clock,
             metrics: WebhookMetrics::register(&mut Registry::default()),
         })
@@ -153,6 +155,7 @@ impl Agent {
             metrics,
             health: Health::new(Registry::default()),
             kubernetes_version: "v1.34.4".into(),
+            enforcement: Enforcement::Off,
         };
         let identity = parts.identity.subscribe();
         let (events, link) = mpsc::channel(LINK_EVENTS);
@@ -236,7 +239,7 @@ impl Agent {
         !self
             .published
             .snapshot()
-            .known("")
+            .known("", Enforcement::Off)
             .grants
             .lookup(NAMESPACE, pod)
             .is_empty()

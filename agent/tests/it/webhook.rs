@@ -9,6 +9,7 @@ use breakglass_agent::identity::WebhookKeys;
 use breakglass_agent::published::Published;
 use breakglass_agent::webhook::certs::{CLIENT_COMMON_NAME, Refreshed, ServerNames, make_root};
 use breakglass_agent::webhook::{WebhookHandle, WebhookMetrics, WebhookSettings, spawn};
+use breakglass_agent_core::authorize::Enforcement;
 use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::grants::GrantBook;
 use breakglass_agent_core::holdings::{Holdings, Memory, Received, Taken};
@@ -54,6 +55,10 @@ enum Shown {
 
 impl Webhook {
     fn start() -> Self {
+        Self::enforcing(Enforcement::Off)
+    }
+
+    fn enforcing(enforcement: Enforcement) -> Self {
         rustls::crypto::aws_lc_rs::default_provider()
             .install_default()
             .ok();
@@ -67,6 +72,7 @@ impl Webhook {
             names: ServerNames::new([LOOPBACK.to_owned()], 9443).unwrap(),
             published: Arc::clone(&published),
             agent: "system:serviceaccount:breakglass-agent:breakglass-agent".into(),
+            enforcement,
             clock,
             metrics: WebhookMetrics::register(&mut registry),
         })
@@ -533,4 +539,21 @@ async fn the_thread_ends_when_told() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test]
+async fn s15_strict_answers_503_before_anything_is_loaded_and_refuses_after() {
+    let webhook = Webhook::enforcing(Enforcement::Strict);
+    let (status, told) = webhook.post(exec_review()).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{told}");
+    assert!(
+        webhook
+            .metrics()
+            .contains(r#"breakglass_agent_authorize_total{verdict="unavailable"} 1"#)
+    );
+    hold_a_session(&webhook);
+    let mallory = exec_review().replace("alice@example.com", "mallory@example.com");
+    let (status, told) = webhook.post(mallory).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(told.contains(r#""denied":true"#), "{told}");
 }

@@ -24,10 +24,11 @@ pub const CASES: &[Case] = &[
         "deny::s16_policies_hold_over_the_agents_restart_without_the_hub",
         alone,
     ),
+    ("deny::s15_strict_keeps_rbac_out_of_a_sessions_pod", strict),
 ];
 
-/// Where the API server's machine keeps the kubeconfig of these tests.
-const KUBECONFIG: &str = "/etc/kubernetes/breakglass/deny-policies.kubeconfig";
+/// Where the API server's machine keeps the kubeconfigs of these tests.
+const KUBECONFIGS: &str = "/etc/kubernetes/breakglass";
 /// The hub looks at its folder every second, twice; the agent's watch is told at once.
 const IN_FORCE: Duration = Duration::from_secs(30);
 
@@ -81,18 +82,25 @@ struct Denying<'a> {
 
 impl<'a> Denying<'a> {
     fn begin(stack: &'a Stack, policy: &str) -> Result<Self> {
+        Self::with(stack, "deny-policies", policy)
+    }
+
+    /// With the files for `--WHAT`.
+    fn with(stack: &'a Stack, what: &str, policy: &str) -> Result<Self> {
         let cluster = stack.cluster("west")?;
-        let out = stack.folder().join("webhook/west-deny-policies");
+        let folder = format!("west-{what}");
+        let out = stack.folder().join("webhook").join(&folder);
         if !out.join("authorization.yaml").exists() {
-            let out = out.display().to_string();
-            let args = ["cluster", "webhook-config", "west", "--deny-policies"];
-            let more = ["--out", &out, "--kubeconfig-path", KUBECONFIG];
+            let (out, flag) = (out.display().to_string(), format!("--{what}"));
+            let kubeconfig = format!("{KUBECONFIGS}/{what}.kubeconfig");
+            let args = ["cluster", "webhook-config", "west", &flag];
+            let more = ["--out", &out, "--kubeconfig-path", &kubeconfig];
             let made = stack.bgctl(User::Admin, &[&args[..], &more].concat())?;
-            works(&made, "webhook-config --deny-policies")?;
+            works(&made, &format!("webhook-config {flag}"))?;
         }
         let this = Self { stack, cluster };
         this.cluster.apply(BOB)?;
-        this.lay("west-deny-policies")?;
+        this.lay(&folder)?;
         fs::write(this.file(), policy)?;
         Ok(this)
     }
@@ -225,4 +233,54 @@ fn alone(stack: &Stack) -> Result<()> {
     stack.start_hub()?;
     stack.await_connected("west")?;
     denying.await_open()
+}
+
+fn strict(stack: &Stack) -> Result<()> {
+    let denying = Denying::with(stack, "strict", "# no policy\n")?;
+    stack.upgrade_agent(&denying.cluster, "enforcement: strict\n")?;
+    let found = keep_shut(&denying);
+    stack.roll_back_agent(&denying.cluster)?;
+    found
+}
+
+fn keep_shut(denying: &Denying<'_>) -> Result<()> {
+    let stack = denying.stack;
+    wait::until("the condition Strict", Duration::from_secs(60), || {
+        let west = stack.ask(User::Admin, &["cluster", "get", "west"])?;
+        let conditions = west["status"]["conditions"].as_array();
+        let strict = conditions
+            .into_iter()
+            .flatten()
+            .find(|condition| condition["type"] == "Strict");
+        Ok(match strict {
+            Some(told) if told["status"] == "True" => Look::Found(()),
+            other => Look::NotYet(format!("{other:?}")),
+        })
+    })?;
+    let session = Session::ready(stack, "west", "it-shell", 1)?;
+    let pod = session.pod()?;
+    works(
+        &session.exec(User::Alice, &pod, &["true"])?,
+        "alice in her session",
+    )?;
+    refused(
+        &session.exec(User::Bob, &pod, &["true"])?,
+        "bob by RBAC alone",
+    )?;
+    let bob = |args: &[&str]| {
+        let args = [args, &["-n", "breakglass-debug"]].concat();
+        denying.cluster.kubectl(User::Bob, &args)
+    };
+    refused(&bob(&["logs", &pod])?, "bob's logs")?;
+    let label = [
+        "label",
+        "pod",
+        &pod,
+        "breakglass.t-caas.telekom.com/session-",
+    ];
+    refused(&bob(&label)?, "bob, who takes the label away")?;
+    works(&bob(&["get", "pod", &pod])?, "bob, who looks at the pod")?;
+    // Pods of nobody's session are RBAC's business.
+    works(&denying.secrets(&["-n", "it-production"])?, "bob elsewhere")?;
+    session.end().map(drop)
 }

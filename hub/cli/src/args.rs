@@ -419,6 +419,17 @@ pub struct WebhookConfig {
     /// people and programs then waits for the agent, about a millisecond
     #[arg(long)]
     pub deny_policies: bool,
+    /// As --deny-policies, and without the agent the pods of sessions stay shut (for chart value enforcement: strict)
+    #[arg(long)]
+    pub strict: bool,
+    /// A namespace of sessions, with --strict (repeatable)
+    #[arg(
+        long = "strict-namespace",
+        value_name = "NAMESPACE",
+        value_parser = crate::webhook_files::namespace_name,
+        default_value = "breakglass-debug"
+    )]
+    pub strict_namespaces: Vec<String>,
 }
 
 #[derive(Subcommand)]

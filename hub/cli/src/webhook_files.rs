@@ -13,18 +13,25 @@ pub enum Order {
     BehindRbac,
     /// Before RBAC, about everything that people and their programs do: only so deny policies refuse what RBAC allows.
     BeforeRbac,
+    /// The former, and before it a webhook that fails closed: what a strict agent does not answer about pods in these
+    /// namespaces is refused (S15).
+    Strict { namespaces: Vec<String> },
 }
 
 /// `AuthorizationConfiguration`. Its conditions keep the cluster's own parts out of the agent's reach, so that it runs
 /// without the agent.
 pub fn authorization(kubeconfig_path: &str, order: &Order) -> String {
     let rbac = "- type: RBAC\n  name: rbac\n";
-    let (before, after, conditions) = match order {
-        Order::BehindRbac => (rbac, "", ABOUT_PODS),
-        Order::BeforeRbac => ("", rbac, ABOUT_EVERYTHING),
-    };
-    let webhook = webhook(kubeconfig_path, conditions);
-    format!("{HEAD}{before}{webhook}{after}")
+    let open = |conditions| webhook(kubeconfig_path, "breakglass", OPEN, conditions);
+    match order {
+        Order::BehindRbac => format!("{HEAD}{rbac}{}", open(ABOUT_PODS)),
+        Order::BeforeRbac => format!("{HEAD}{}{rbac}", open(ABOUT_EVERYTHING)),
+        Order::Strict { namespaces } => {
+            let conditions = about_session_pods(namespaces);
+            let closed = webhook(kubeconfig_path, "breakglass-strict", CLOSED, &conditions);
+            format!("{HEAD}{closed}{}{rbac}", open(ABOUT_EVERYTHING))
+        }
+    }
 }
 
 const HEAD: &str = "\
@@ -48,11 +55,33 @@ const ABOUT_EVERYTHING: &str = r#"    - expression: has(request.resourceAttribut
     - expression: "!request.user.startsWith('system:serviceaccount:kube-system:')"
 "#;
 
-fn webhook(kubeconfig_path: &str, conditions: &str) -> String {
+/// What strict enforcement is about, in the namespaces of sessions, and the agent's canary. Nobody else waits for the agent.
+fn about_session_pods(namespaces: &[String]) -> String {
+    let names: Vec<String> = namespaces.iter().map(|name| format!("'{name}'")).collect();
+    let names = names.join(", ");
+    format!(
+        r#"    - expression: has(request.resourceAttributes) && request.resourceAttributes.resource == 'pods'
+    - expression: "request.resourceAttributes.namespace in [{names}] || request.resourceAttributes.name == 'breakglass-order-canary'"
+    - expression: "request.resourceAttributes.verb in ['update', 'patch'] || request.resourceAttributes.subresource in ['exec', 'attach', 'portforward', 'log', 'ephemeralcontainers', 'proxy']"
+    - expression: "!('system:nodes' in request.groups) && !request.user.startsWith('system:kube-')"
+    - expression: "!request.user.startsWith('system:serviceaccount:kube-system:')"
+"#
+    )
+}
+
+const OPEN: &str = r"    # Without the agent nothing is opened, and nothing else is closed.
+    failurePolicy: NoOpinion
+";
+
+const CLOSED: &str = r"    # Without the agent the pods of sessions stay shut, whatever RBAC says.
+    failurePolicy: Deny
+";
+
+fn webhook(kubeconfig_path: &str, name: &str, failure: &str, conditions: &str) -> String {
     let path = serde_json::Value::from(kubeconfig_path);
     format!(
         r#"- type: Webhook
-  name: breakglass
+  name: {name}
   webhook:
     timeout: 1s
     # An answer is never kept: a session's end must count at once. The two times must be set all the same.
@@ -62,14 +91,21 @@ fn webhook(kubeconfig_path: &str, conditions: &str) -> String {
     unauthorizedTTL: 1s
     subjectAccessReviewVersion: v1
     matchConditionSubjectAccessReviewVersion: v1
-    # Without the agent nothing is opened, and nothing else is closed.
-    failurePolicy: NoOpinion
-    connectionInfo:
+{failure}    connectionInfo:
       type: KubeConfigFile
       kubeConfigFile: {path}
     matchConditions:
 {conditions}"#
     )
+}
+
+/// A namespace's name goes into a CEL expression: nothing but what Kubernetes permits.
+pub fn namespace_name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if text.is_empty() || text.len() > 63 || !text.chars().all(plain) {
+        return Err("is not the name of a namespace".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// How the API server reaches the webhook, with its client certificate and key inside.
@@ -168,5 +204,25 @@ mod tests {
         };
         assert_eq!(order(Order::BehindRbac), ["node", "rbac", "breakglass"]);
         assert_eq!(order(Order::BeforeRbac), ["node", "breakglass", "rbac"]);
+        let strict = Order::Strict {
+            namespaces: vec!["breakglass-debug".into(), "team-a".into()],
+        };
+        let text = authorization("/etc/k", &strict);
+        let parsed: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        let first = &parsed["authorizers"][1]["webhook"];
+        assert_eq!(first["failurePolicy"], "Deny");
+        assert_eq!(
+            parsed["authorizers"][2]["webhook"]["failurePolicy"],
+            "NoOpinion"
+        );
+        let narrow = first["matchConditions"][1]["expression"].as_str().unwrap();
+        assert!(
+            narrow.contains("in ['breakglass-debug', 'team-a']"),
+            "{narrow}"
+        );
+        assert_eq!(
+            order(strict),
+            ["node", "breakglass-strict", "breakglass", "rbac"]
+        );
     }
 }

@@ -7,13 +7,17 @@ use breakglass_protocol::kinds::{Condition, Time};
 use breakglass_protocol::limits::MAX_POLICIES_BYTES;
 use breakglass_protocol::pattern::PatternSet;
 use breakglass_protocol::wire::policy::{FEATURE, Policy, PolicySet, check_size};
-use breakglass_protocol::wire::report::{DenyPolicyReport, DenyPolicyState};
+use breakglass_protocol::wire::report::{
+    DenyPolicyReport, DenyPolicyState, StrictEnforcement, WebhookOrder,
+};
 use jiff::Timestamp;
 
 /// Of a policy that says none (spec 1 section 8).
 const DEFAULT_PRECEDENCE: i32 = 100;
 /// The condition of a cluster that tells whether deny policies are in force there.
 pub const CONDITION: &str = "DenyPolicies";
+/// The condition of a cluster that tells whether strict enforcement holds there.
+pub const STRICT: &str = "Strict";
 /// Longest message of a condition: a few sentences of an agent.
 const MAX_MESSAGE_CHARS: usize = 1_000;
 
@@ -105,6 +109,8 @@ pub struct PolicyFacts<'a> {
     pub sent: Option<&'a PreparedPolicies>,
     /// What the agent said last.
     pub report: Option<&'a DenyPolicyReport>,
+    /// What the agent proved of the API server's order.
+    pub order: Option<WebhookOrder>,
 }
 
 struct Told {
@@ -117,16 +123,49 @@ struct Told {
 /// condition before unless `status` changes.
 #[must_use]
 pub fn condition(facts: PolicyFacts<'_>, before: Option<&Condition>, now: Timestamp) -> Condition {
+    made(CONDITION, told(facts), before, now)
+}
+
+/// The condition [`STRICT`], where the agent's enforcement is strict (S15).
+#[must_use]
+pub fn strict_condition(
+    enforcement: Option<StrictEnforcement>,
+    order: Option<WebhookOrder>,
+    before: Option<&Condition>,
+    now: Timestamp,
+) -> Option<Condition> {
+    let StrictEnforcement::Strict = enforcement?;
+    let told = match order {
+        Some(WebhookOrder::BeforeRbac) => Told {
+            status: "True",
+            reason: "Effective",
+            message: "the API server asks the agent before RBAC".to_owned(),
+        },
+        Some(WebhookOrder::BehindRbac) => Told {
+            status: "False",
+            reason: "NotEffective",
+            message: "strict: not effective: the API server does not ask the agent before RBAC; lay the files of `bgctl cluster webhook-config --strict`".to_owned(),
+        },
+        None => Told {
+            status: "Unknown",
+            reason: "NotProven",
+            message: "strict: not effective as far as is known: the agent could not ask the API server about its canary".to_owned(),
+        },
+    };
+    Some(made(STRICT, told, before, now))
+}
+
+fn made(kind: &str, told: Told, before: Option<&Condition>, now: Timestamp) -> Condition {
     let Told {
         status,
         reason,
         message,
-    } = told(facts);
+    } = told;
     let since = before
         .filter(|before| before.status == status)
         .map_or(Time(now), |before| before.last_transition_time.clone());
     Condition {
-        type_: CONDITION.to_owned(),
+        type_: kind.to_owned(),
         status: status.to_owned(),
         reason: reason.to_owned(),
         message: visible(&message),
@@ -164,12 +203,48 @@ fn told(facts: PolicyFacts<'_>) -> Told {
             let message = format!("{message}; the policies taken in before stay in force");
             not("Refused", message)
         }
-        DenyPolicyState::Applied if report.revision == Some(sent.revision) => Told {
-            status: "True",
-            reason: "Applied",
-            message: format!("{} deny policies are in force", report.policies),
-        },
+        DenyPolicyState::Applied if report.revision == Some(sent.revision) => {
+            in_force(report.policies, facts.order)
+        }
         DenyPolicyState::Applied => waiting("the newest policies are on their way"),
+    }
+}
+
+/// Policies that the API server asks about only after RBAC has not allowed something refuse nothing.
+fn in_force(policies: usize, order: Option<WebhookOrder>) -> Told {
+    let (status, reason, message) = if policies == 0 {
+        (
+            "True",
+            "Applied",
+            "no deny policy covers this cluster".to_owned(),
+        )
+    } else {
+        match order {
+            Some(WebhookOrder::BeforeRbac) => (
+                "True",
+                "Applied",
+                format!("{policies} deny policies are in force"),
+            ),
+            Some(WebhookOrder::BehindRbac) => (
+                "False",
+                "BehindRbac",
+                format!(
+                    "{policies} deny policies are held, but the API server does not ask the agent before RBAC; lay the files of `bgctl cluster webhook-config --deny-policies`"
+                ),
+            ),
+            None => (
+                "Unknown",
+                "OrderNotProven",
+                format!(
+                    "{policies} deny policies are held; whether the API server asks the agent before RBAC is not known yet"
+                ),
+            ),
+        }
+    };
+    Told {
+        status,
+        reason,
+        message,
     }
 }
 
@@ -306,15 +381,56 @@ mod tests {
                 "3 deny policies",
             ),
         ] {
-            let told = condition(PolicyFacts { sent, report }, None, now);
+            let facts = PolicyFacts {
+                sent,
+                report,
+                order: Some(WebhookOrder::BeforeRbac),
+            };
+            let told = condition(facts, None, now);
             assert_eq!(
                 (told.status.as_str(), told.reason.as_str()),
                 (status, reason)
             );
             assert!(told.message.contains(says), "{}", told.message);
             let later = now + std::time::Duration::from_secs(60);
-            let again = condition(PolicyFacts { sent, report }, Some(&told), later);
+            let again = condition(facts, Some(&told), later);
             assert_eq!(again, told, "its time is that of the last change");
         }
+    }
+
+    #[test]
+    fn s15_s16_what_the_api_server_does_not_ask_about_is_not_in_force() {
+        let sent = prepare(&[], &west(), None, Revision(7));
+        let now = Timestamp::UNIX_EPOCH;
+        let told = |policies, order| {
+            let report = DenyPolicyReport {
+                revision: Some(Revision(7)),
+                policies,
+                state: DenyPolicyState::Applied,
+                message: None,
+            };
+            let facts = PolicyFacts {
+                sent: Some(&sent),
+                report: Some(&report),
+                order,
+            };
+            condition(facts, None, now).reason
+        };
+        assert_eq!(told(1, Some(WebhookOrder::BeforeRbac)), "Applied");
+        assert_eq!(told(1, Some(WebhookOrder::BehindRbac)), "BehindRbac");
+        assert_eq!(told(1, None), "OrderNotProven");
+        assert_eq!(told(0, Some(WebhookOrder::BehindRbac)), "Applied");
+
+        let strict = |order| {
+            let enforced = Some(StrictEnforcement::Strict);
+            let told = strict_condition(enforced, order, None, now).unwrap();
+            (told.status, told.message.contains("strict: not effective"))
+        };
+        let before = Some(WebhookOrder::BeforeRbac);
+        assert_eq!(strict(before), ("True".to_owned(), false));
+        let behind = Some(WebhookOrder::BehindRbac);
+        assert_eq!(strict(behind), ("False".to_owned(), true));
+        assert_eq!(strict(None), ("Unknown".to_owned(), true));
+        assert_eq!(strict_condition(None, before, None, now), None);
     }
 }

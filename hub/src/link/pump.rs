@@ -3,6 +3,7 @@
 //!
 //! One task, one loop: nothing is shared with other connections but the store, the directory and the registry.
 
+mod news;
 mod policies;
 mod record;
 mod renewal;
@@ -36,8 +37,8 @@ use self::status::{Left, Shown};
 use super::directory::Directory;
 use super::identity::PeerCertificate;
 use super::listener::Door;
-use super::registry::{self, Extent, Pending, Place, Policies, Question, Unanswered};
-use super::standing::{self, NoStanding, Standing, enrolment_key};
+use super::registry::{Pending, Place, Question, Unanswered};
+use super::standing::{Standing, enrolment_key};
 use crate::app::{App, Change, read_session};
 use crate::store::{StoreError, typed};
 
@@ -320,55 +321,6 @@ impl Pump<'_> {
                 tracing::error!(%error, "a session cannot be granted");
                 Ok(None)
             }
-        }
-    }
-
-    async fn handle_news(&mut self, pending: Pending) {
-        if pending.standing == registry::Standing::LookAgain {
-            self.look_again().await;
-        }
-        let all_anew = pending.extent == Extent::Everything;
-        if (all_anew || pending.policies == Policies::Changed)
-            && let Err(error) = self.send_policies().await
-        {
-            return self.store_failed("the deny policies", &error);
-        }
-        match pending.extent {
-            Extent::Everything => {
-                let (revision, uids) = self.directory.wanted(&self.cluster);
-                self.link.snapshot(revision, uids);
-            }
-            Extent::Sessions => {
-                for uid in pending.sessions {
-                    self.link.changed(uid);
-                }
-            }
-        }
-    }
-
-    /// The cluster's certificates or settings have changed: a revoked one is cut at once.
-    async fn look_again(&mut self) {
-        match standing::of(self.app, &self.certificate).await {
-            Ok(standing) => {
-                self.expires_at = standing.expires_at;
-                if standing.tenant != self.tenant {
-                    self.tenant = standing.tenant;
-                    if let Err(error) = self.send_policies().await {
-                        return self.store_failed("the deny policies", &error);
-                    }
-                }
-                if standing.names != self.names {
-                    self.names = standing.names;
-                    for uid in self.directory.wanted(&self.cluster).1 {
-                        self.link.changed(uid);
-                    }
-                }
-            }
-            Err(NoStanding::Refused(refusal)) => {
-                self.link
-                    .close(CloseCode::Revoked, refusal.to_string(), None);
-            }
-            Err(NoStanding::Store(error)) => self.store_failed("the cluster", &error),
         }
     }
 

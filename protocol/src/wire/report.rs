@@ -216,6 +216,29 @@ pub struct AgentStatus {
     /// The deny policies that it holds; absent from agents that know none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deny_policies: Option<DenyPolicyReport>,
+    /// Whether the API server asks the webhook before RBAC, as the agent's canary found; absent while it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_order: Option<WebhookOrder>,
+    /// Set where enforcement is strict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforcement: Option<StrictEnforcement>,
+}
+
+/// What the answer to the canary's SubjectAccessReview proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WebhookOrder {
+    /// It was denied: the webhook is asked, and before RBAC.
+    BeforeRbac,
+    /// It was allowed: RBAC is asked first, or the webhook not at all.
+    BehindRbac,
+}
+
+/// `enforcement: strict` (S15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StrictEnforcement {
+    Strict,
 }
 
 /// What an agent does with deny policies.

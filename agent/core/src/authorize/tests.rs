@@ -73,9 +73,120 @@ fn authorize(grants: &GrantIndex, review: &ReviewFacts, now: Now, freshness: Fre
         freshness,
         denied: &DenyIndex::default(),
         namespaces: &NamespaceLabels::default(),
+        enforcement: Enforcement::Off,
+        session_pods: &SessionPods::default(),
         agent: "",
     };
     super::authorize(known, review, now)
+}
+
+const AGENT: &str = "system:serviceaccount:breakglass-agent:breakglass-agent";
+
+/// Where enforcement is strict; `labelled` is a pod with our label, of no session that is held.
+fn strictly(review: &ReviewFacts, freshness: Freshness) -> Verdict {
+    let mut book = crate::session_pods::SessionPodBook::default();
+    book.set("1", NAMESPACE, "labelled");
+    let known = Known {
+        grants: &index(|_| {}),
+        freshness,
+        denied: &DenyIndex::default(),
+        namespaces: &NamespaceLabels::default(),
+        enforcement: Enforcement::Strict,
+        session_pods: &book.index(),
+        agent: AGENT,
+    };
+    super::authorize(known, review, sample::at(10))
+}
+
+#[test]
+fn s15_strict_refuses_what_no_session_allows_on_a_sessions_pod() {
+    for (user, verb, subresource, denied) in [
+        (MALLORY, "create", "exec", true),
+        (MALLORY, "get", "exec", true),
+        (MALLORY, "create", "attach", true),
+        (MALLORY, "create", "portforward", true),
+        (MALLORY, "get", "log", true),
+        (MALLORY, "patch", "ephemeralcontainers", true),
+        (MALLORY, "get", "proxy", true),
+        (MALLORY, "create", "proxy", true),
+        (MALLORY, "update", "", true),
+        (MALLORY, "patch", "", true),
+        (MALLORY, "patch", "status", true),
+        (MALLORY, "get", "", false),
+        (MALLORY, "delete", "", false),
+        (VERA, "create", "exec", true),
+        ("system:kube-scheduler", "patch", "status", false),
+        (
+            "system:serviceaccount:kube-system:daemon-set-controller",
+            "patch",
+            "",
+            false,
+        ),
+        ("system:serviceaccount:default:ci", "create", "exec", true),
+        (AGENT, "patch", "", false),
+    ] {
+        for pod in [POD, "labelled"] {
+            let review = with(ask(user, verb, subresource), |of| of.name = pod.into());
+            let verdict = strictly(&review, fresh(10));
+            let is_denied = matches!(verdict, Verdict::Denied { .. });
+            assert_eq!(
+                is_denied, denied,
+                "{user} {verb} {subresource} {pod}: {verdict:?}"
+            );
+        }
+    }
+    let mut node = ask("system:node:n1", "patch", "status");
+    node.groups = vec!["system:nodes".into()];
+    let app = with(ask(MALLORY, "create", "exec"), |of| of.name = "app".into());
+    let elsewhere = with(ask(MALLORY, "create", "exec"), |of| {
+        of.namespace = "default".into();
+    });
+    for review in [node, app, elsewhere] {
+        let verdict = strictly(&review, fresh(10));
+        assert!(matches!(verdict, Verdict::NoOpinion { .. }), "{review:?}");
+    }
+}
+
+#[test]
+fn s15_a_label_refuses_and_never_allows() {
+    let own = strictly(&ask(ALICE, "create", "exec"), fresh(10));
+    assert!(matches!(own, Verdict::Allow { .. }), "{own:?}");
+    let labelled = with(ask(ALICE, "create", "exec"), |of| {
+        of.name = "labelled".into();
+    });
+    let verdict = strictly(&labelled, fresh(10));
+    assert!(matches!(verdict, Verdict::Denied { .. }), "{verdict:?}");
+}
+
+#[test]
+fn s15_strict_does_not_answer_before_it_knows() {
+    let unloaded = Freshness::default();
+    let verdict = strictly(&ask(MALLORY, "create", "exec"), unloaded);
+    assert!(
+        matches!(verdict, Verdict::Unavailable { .. }),
+        "{verdict:?}"
+    );
+    for (user, verb) in [(MALLORY, "get"), ("system:kube-scheduler", "patch")] {
+        let verdict = strictly(&ask(user, verb, ""), unloaded);
+        assert!(
+            matches!(verdict, Verdict::NoOpinion { .. }),
+            "{user} {verb}"
+        );
+    }
+}
+
+#[test]
+fn s15_the_canary_is_refused_and_nobody_else_for_it() {
+    let is_refused = |user: &str, pod: &str| {
+        let review = with(ask(user, "create", "exec"), |of| {
+            of.name = pod.into();
+            of.namespace = "breakglass-agent".into();
+        });
+        matches!(judge(&review), Verdict::Denied { .. })
+    };
+    assert!(is_refused(CANARY_USER, CANARY_POD));
+    assert!(!is_refused(ALICE, CANARY_POD));
+    assert!(!is_refused(CANARY_USER, POD));
 }
 
 fn judge(review: &ReviewFacts) -> Verdict {
@@ -88,9 +199,10 @@ fn allowed(review: &ReviewFacts) -> bool {
 
 fn reason(verdict: Verdict) -> String {
     match verdict {
-        Verdict::Allow { reason } | Verdict::Denied { reason } | Verdict::NoOpinion { reason } => {
-            reason
-        }
+        Verdict::Allow { reason }
+        | Verdict::Denied { reason }
+        | Verdict::NoOpinion { reason }
+        | Verdict::Unavailable { reason } => reason,
     }
 }
 

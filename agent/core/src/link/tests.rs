@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use breakglass_protocol::ids::CallId;
-use breakglass_protocol::wire::grant::{Desired, EndReason, WorkloadKind, feature};
+use breakglass_protocol::limits::{MAX_GRANT_BYTES, MAX_POLICIES_BYTES};
+use breakglass_protocol::wire::grant::{Desired, EndReason, Grant, WorkloadKind, feature};
 use breakglass_protocol::wire::report::Phase as ReportPhase;
 use breakglass_protocol::wire::to_agent::{
     Ask, Settled, SignWebhookClient, SnapshotBegin, SnapshotEnd,

@@ -1,7 +1,9 @@
 //! Deny policies in the running loop: in force at once, with and without the hub, and over a restart (S16, S19).
 
 use breakglass_agent_core::authorize::{ResourceFacts, ReviewFacts, Verdict, authorize};
-use breakglass_protocol::wire::report::{AgentStatus, DenyPolicyReport, DenyPolicyState};
+use breakglass_protocol::wire::report::{
+    AgentStatus, DenyPolicyReport, DenyPolicyState, WebhookOrder,
+};
 use breakglass_protocol::wire::to_agent::PoliciesFrame;
 
 use super::*;
@@ -58,7 +60,11 @@ impl Agent {
             }),
         };
         let snapshot = self.published.snapshot();
-        let verdict = authorize(snapshot.known("agent"), &review, Clock::start().now());
+        let verdict = authorize(
+            snapshot.known("agent", Enforcement::Off),
+            &review,
+            Clock::start().now(),
+        );
         matches!(verdict, Verdict::Denied { reason } if reason.contains("no-secrets"))
     }
 
@@ -169,4 +175,20 @@ async fn s19_a_record_that_the_agent_did_not_write_is_not_believed() {
     let journal = Journal::new(cluster, AGENT, &JournalKey::new([7; 32]));
     let why = journal.load().await.unwrap().policies.unwrap().unwrap_err();
     assert!(why.contains("not written by this agent"), "{why}");
+}
+
+#[tokio::test]
+async fn s15_the_canary_tells_the_hub_the_api_servers_order() {
+    let api = FakeApi::new();
+    let mut agent = Agent::start(&api).await;
+    let order = loop {
+        if let ToHub::Status(frame) = agent.hear().await {
+            let status: AgentStatus = serde_json::from_slice(&frame.body).unwrap();
+            if let Some(order) = status.webhook_order {
+                break order;
+            }
+        }
+    };
+    assert_eq!(order, WebhookOrder::BeforeRbac);
+    agent.die().await;
 }

@@ -163,7 +163,11 @@ async fn webhook_config(client: &Client, args: &WebhookArgs) -> Result<()> {
         )
         .await?;
     let kubeconfig = crate::webhook_files::kubeconfig(&config, &key.serialize_pem());
-    let order = if args.deny_policies {
+    let order = if args.strict {
+        Order::Strict {
+            namespaces: args.strict_namespaces.clone(),
+        }
+    } else if args.deny_policies {
         Order::BeforeRbac
     } else {
         Order::BehindRbac

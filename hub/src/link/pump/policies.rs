@@ -3,6 +3,7 @@
 
 use breakglass_hub_core::policy::{self, PolicyFacts};
 use breakglass_protocol::ids::Revision;
+use breakglass_protocol::kinds::Condition;
 use breakglass_protocol::kinds::cluster::ClusterStatus;
 use breakglass_protocol::kinds::deny_policy::DenyPolicy;
 use jiff::Timestamp;
@@ -37,18 +38,25 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Shows in the cluster's status whether they are in force.
+    /// Shows in the cluster's status whether they are in force, and whether strict enforcement is.
     pub(super) fn show_policies(&self, status: &mut ClusterStatus, now: Timestamp) {
         let facts = PolicyFacts {
             sent: self.link.sent_policies(),
             report: self.shown.policies(),
+            order: self.shown.webhook_order(),
         };
-        let place = status
-            .conditions
-            .iter()
-            .position(|condition| condition.type_ == policy::CONDITION);
-        let before = place.map(|place| status.conditions.remove(place));
+        let before = take(status, policy::CONDITION);
         let told = policy::condition(facts, before.as_ref(), now);
         status.conditions.push(told);
+        let before = take(status, policy::STRICT);
+        let strict = self.shown.enforcement();
+        let told = policy::strict_condition(strict, facts.order, before.as_ref(), now);
+        status.conditions.extend(told);
     }
+}
+
+fn take(status: &mut ClusterStatus, kind: &str) -> Option<Condition> {
+    let is_it = |condition: &Condition| condition.type_ == kind;
+    let place = status.conditions.iter().position(is_it)?;
+    Some(status.conditions.remove(place))
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use breakglass_hub_core::audit::{Action, Outcome};
 use breakglass_protocol::kinds::cluster::{AgentIdentity, Cluster, ClusterStatus};
-use breakglass_protocol::wire::report::{AgentStatus, DenyPolicyReport};
+use breakglass_protocol::wire::report::{
+    AgentStatus, DenyPolicyReport, StrictEnforcement, WebhookOrder,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Pump;
@@ -72,6 +74,15 @@ impl Shown {
     /// What the agent said last of deny policies.
     pub(super) fn policies(&self) -> Option<&DenyPolicyReport> {
         self.agent.as_ref()?.deny_policies.as_ref()
+    }
+
+    /// What the agent proved of the API server's order.
+    pub(super) fn webhook_order(&self) -> Option<WebhookOrder> {
+        self.agent.as_ref()?.webhook_order
+    }
+
+    pub(super) fn enforcement(&self) -> Option<StrictEnforcement> {
+        self.agent.as_ref()?.enforcement
     }
 
     fn apply(&self, status: &mut ClusterStatus) {

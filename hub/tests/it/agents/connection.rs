@@ -141,6 +141,8 @@ fn said(hub: &TestHub) -> AgentStatus {
         webhook_client_expires_at: None,
         webhook_called_at: Some(hub.app.now().wall),
         deny_policies: None,
+        webhook_order: None,
+        enforcement: None,
     }
 }
 

@@ -11,7 +11,9 @@ use breakglass_protocol::kinds::Condition;
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::deny_policy::{DenyPolicy, DenyPolicySpec};
 use breakglass_protocol::wire::policy::{self, PolicySet};
-use breakglass_protocol::wire::report::{AgentStatus, DenyPolicyReport, DenyPolicyState};
+use breakglass_protocol::wire::report::{
+    AgentStatus, DenyPolicyReport, DenyPolicyState, WebhookOrder,
+};
 use breakglass_protocol::wire::to_agent::ToAgent;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -138,6 +140,8 @@ fn said(deny_policies: Option<DenyPolicyReport>) -> AgentStatus {
         webhook_client_expires_at: None,
         webhook_called_at: None,
         deny_policies,
+        webhook_order: Some(WebhookOrder::BeforeRbac),
+        enforcement: None,
     }
 }
 

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::authorize::{Freshness, Known, Verdict, authorize};
+use crate::authorize::{Enforcement, Freshness, Known, Verdict, authorize};
 use crate::clock::Now;
 use crate::grants::GrantIndex;
+use crate::session_pods::SessionPods;
 
 const AGENT: &str = "system:serviceaccount:breakglass-agent:breakglass-agent";
 
@@ -194,6 +195,8 @@ fn verdict(review: &ReviewFacts) -> Verdict {
         freshness: Freshness::default(),
         denied: &index,
         namespaces: &labels(),
+        enforcement: Enforcement::Off,
+        session_pods: &SessionPods::default(),
         agent: AGENT,
     };
     let now = Now {
