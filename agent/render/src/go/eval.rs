@@ -81,7 +81,12 @@ impl<'t> Machine<'t> {
         if matches!(inner.term, Term::Nil) {
             return Err(Fault::new("nil has no fields"));
         }
-        self.operand(dot, inner)
+        let held = self.operand(dot, inner)?;
+        // The nil of a function is one that Go looks into; behind brackets it is what is not there.
+        Ok(match (&inner.term, held) {
+            (Term::Function(_), Held::Missing) => Held::Null,
+            (_, held) => held,
+        })
     }
 
     /// An operand that is not asked for a type.

@@ -12,6 +12,7 @@
 )]
 
 mod contexts;
+#[allow(dead_code, reason = "the test of the corpus asks more of a case")]
 #[path = "../shared/corpus.rs"]
 mod corpus_files;
 mod dice;

@@ -46,11 +46,10 @@ pub(super) fn read(text: &str, meter: &mut Meter) -> Result<Value, NotYaml> {
     check_start(text)?;
     let mut stray = None;
     let value = match read_document(text, &mut stray, meter) {
-        // A bracket too many does not keep a document that is in brackets itself from ending.
-        Err(NotYaml::Syntax(_)) if stray.is_some() && is_in_brackets(text) => {
-            let document: String = text.chars().take(stray.unwrap_or_default()).collect();
-            read_document(&document, &mut None, meter)?
-        }
+        Err(NotYaml::Syntax(message)) => match in_brackets(text, stray) {
+            Some(document) => read_document(&document, &mut None, meter)?,
+            None => return Err(NotYaml::Syntax(message)),
+        },
         read => read?,
     };
     check_json(&value)?;
@@ -91,12 +90,27 @@ fn read_document(
     Ok(node.value)
 }
 
-/// Whether the first document is a list or map in brackets.
-fn is_in_brackets(text: &str) -> bool {
-    text.lines()
-        .map(|line| line.strip_prefix("---").unwrap_or(line).trim_start())
-        .find(|line| !line.is_empty() && !line.starts_with('#'))
-        .is_some_and(|line| line.starts_with(['{', '[']))
+/// The first document alone, where it is a list or map in brackets that something follows which does not keep it from
+/// ending: a bracket too many, or anything behind an empty one.
+fn in_brackets(text: &str, stray: Option<usize>) -> Option<String> {
+    let mut start = 0_usize;
+    text.split_inclusive('\n').find(|line| {
+        let content = line.strip_prefix("---").unwrap_or(line).trim_start();
+        let is_content = !content.is_empty() && !content.starts_with('#');
+        start = start.saturating_add(if is_content {
+            line.len().saturating_sub(content.len())
+        } else {
+            line.len()
+        });
+        is_content
+    })?;
+    let opened = text.get(start..)?.strip_prefix(['{', '['])?;
+    if let Some(stray) = stray {
+        return Some(text.chars().take(stray).collect());
+    }
+    let closed = opened.trim_start().strip_prefix(['}', ']'])?;
+    let end = text.len().checked_sub(closed.len())?;
+    text.get(..end).map(str::to_owned)
 }
 
 /// What YAML 1.1 does not let a stream start with and the parser, which reads YAML 1.2, passes over.
