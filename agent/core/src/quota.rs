@@ -86,7 +86,7 @@ pub fn judge_totals(held: &Held, observed: &Observed) -> Vec<QuotaRefusal> {
         return Vec::new();
     };
     let pods = pods(held, observed);
-    let of_pods = i128::try_from(pods).unwrap_or(i128::MAX);
+    let of_pods = i128::from(pods);
     let per_pod = |amount: i128| amount.saturating_mul(of_pods);
     let storage = per_pod(storage_of_pod(&spec)).saturating_add(claims(rendered));
     let mut refusals: Vec<QuotaRefusal> = quota

@@ -21,6 +21,8 @@ mod inventory;
 mod link;
 mod manifests;
 mod namespaces;
+mod placement;
+mod profiles;
 mod story;
 mod templates;
 
@@ -52,9 +54,11 @@ fn main() -> ExitCode {
         templates::hostile::CASES,
         templates::authors::CASES,
         templates::crash::CASES,
+        profiles::CASES,
         crash::CASES,
         deny::CASES,
         link::CASES,
+        placement::CASES,
     ]
     .concat();
     if arguments.list {

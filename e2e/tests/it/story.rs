@@ -46,6 +46,19 @@ pub fn prepare(stack: &Stack) -> Result<()> {
     )
 }
 
+/// Usable: its pod template is there too.
+pub fn await_offered(stack: &Stack, name: &str) -> Result<()> {
+    let what = format!("template {name} in the hub");
+    wait::until(&what, Duration::from_secs(20), || {
+        let found = stack.ask(User::Alice, &["debug", "template", "get", name]);
+        Ok(match found {
+            Ok(found) if found["hasAvailableClusters"] == Value::Bool(true) => Look::Found(()),
+            Ok(found) => Look::NotYet(found.to_string()),
+            Err(error) => Look::NotYet(format!("{error:#}")),
+        })
+    })
+}
+
 /// A session of alice's on one cluster.
 pub struct Session<'a> {
     pub stack: &'a Stack,

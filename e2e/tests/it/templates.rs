@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::Case;
 use crate::inventory::{await_again, inventory};
-use crate::story::{NAMESPACE, READY, Session, text, works};
+use crate::story::{NAMESPACE, READY, Session, await_offered, text, works};
 
 pub const CASES: &[Case] = &[
     (
@@ -102,19 +102,6 @@ fn lay(stack: &Stack) -> Result<()> {
         await_offered(stack, name)?;
     }
     Ok(())
-}
-
-/// Usable: its pod template is there too.
-fn await_offered(stack: &Stack, name: &str) -> Result<()> {
-    let what = format!("template {name} in the hub");
-    wait::until(&what, Duration::from_secs(20), || {
-        let found = stack.ask(User::Alice, &["debug", "template", "get", name]);
-        Ok(match found {
-            Ok(found) if found["hasAvailableClusters"] == Value::Bool(true) => Look::Found(()),
-            Ok(found) => Look::NotYet(found.to_string()),
-            Err(error) => Look::NotYet(format!("{error:#}")),
-        })
-    })
 }
 
 /// A session's objects of a kind, by our label.
