@@ -27,8 +27,8 @@ use breakglass_protocol::kinds::debug_pod_template::TemplateEngine;
 use breakglass_protocol::wire::close::CloseCode;
 use breakglass_protocol::wire::grant::{
     AtEnd, Auxiliary, AuxiliaryOrder, AuxiliarySource, Desired, EndReason, Grant, GrantContext,
-    GrantedPerson, GrantedValue, Operations, PodOverrides, PodSource, Role, TemplateText,
-    ValueOrigin, Work, Workload, WorkloadKind, feature,
+    GrantedPerson, GrantedValue, Operations, PodOverrides, PodSource, Role, SchedulingLayer,
+    TemplateText, ValueOrigin, Work, Workload, WorkloadKind, feature,
 };
 use breakglass_protocol::wire::hello::Welcome;
 use breakglass_protocol::wire::policy;
@@ -942,5 +942,48 @@ async fn d04_texts_are_rendered_once_and_deployed() {
     for plural in ["daemonsets", "persistentvolumeclaims", "networkpolicies"] {
         assert!(api.all(plural).is_empty(), "{plural}");
     }
+    agent.die().await;
+}
+
+fn node(name: &str, labels: Value) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": labels }, "spec": {} })
+}
+
+#[tokio::test]
+async fn s03_nodes_are_watched_and_a_denied_one_loses_its_pod() {
+    let api = FakeApi::new();
+    api.put("nodes", "", node("node-1", json!({})));
+    api.put("nodes", "", node("cp-1", json!({})));
+    let mut agent = Agent::start(&api).await;
+    let mut session = grant(SignedDuration::from_hours(1));
+    let Work::Workload(workload) = &mut session.work;
+    workload.scheduling = vec![SchedulingLayer {
+        place: "session template t".into(),
+        constraints: serde_json::from_value(
+            json!({ "deniedNodes": ["cp-*"], "deniedNodeLabels": { "secret": "*" } }),
+        )
+        .unwrap(),
+    }];
+    agent.snapshot(1, &[&session]).await;
+    api.until("the DaemonSet", |api| daemon_set(api).is_some())
+        .await;
+    let affinity = &daemon_set(&api).unwrap()["spec"]["template"]["spec"]["affinity"];
+    let term = affinity
+        .pointer("/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms/0")
+        .unwrap();
+    assert_eq!(
+        term["matchFields"],
+        json!([{ "key": "metadata.name", "operator": "NotIn", "values": ["cp-1"] }])
+    );
+    run_controllers(&api);
+    agent
+        .report("running", |report| report.phase == Phase::Running)
+        .await;
+    assert!(agent.allows("pod-1"));
+
+    api.put("nodes", "", node("node-1", json!({ "secret": "x" })));
+    api.until("the pod is removed", |api| api.all("pods").is_empty())
+        .await;
+    assert!(!agent.allows("pod-1"));
     agent.die().await;
 }

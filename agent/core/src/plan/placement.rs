@@ -20,8 +20,19 @@ pub(super) fn waits_for_nodes(held: &Held, observed: &Observed) -> bool {
         && (Constraints::of(&held.grant).choose_nodes() || quota::counts_nodes(&held.grant))
 }
 
+/// Whether nodes matter to the grant at all once it is made.
+fn looks_at_nodes(held: &Held) -> bool {
+    let Work::Workload(workload) = &held.grant.work;
+    let quota = workload.quota.as_ref();
+    quota.is_some_and(|quota| quota.max_pods.is_some())
+        || Constraints::of(&held.grant).choose_nodes()
+}
+
 /// Pods that must go.
 pub(super) fn remove_pods(held: &Held, observed: &Observed) -> Vec<Step> {
+    if !looks_at_nodes(held) {
+        return Vec::new();
+    }
     let Some(judge) = PodJudge::of(held, observed) else {
         return Vec::new();
     };
@@ -65,6 +76,9 @@ pub(super) fn changed_manifest(
     observed: &Observed,
     manifest: &Value,
 ) -> Option<Value> {
+    if !looks_at_nodes(held) {
+        return None;
+    }
     let wanted = without_nodes(manifest, &to_leave_out(held, observed))?;
     (nodes_left_out(&wanted) != held.nodes_left_out).then_some(wanted)
 }

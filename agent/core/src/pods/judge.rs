@@ -57,21 +57,13 @@ impl<'a> PodJudge<'a> {
     /// Whether a pod is the session's, and must go: its node is denied now, or it is one too many.
     #[must_use]
     pub fn must_go(&self, pod: &PodFacts) -> bool {
-        match self.verdict(pod) {
-            PodVerdict::NotAllowed(refusal) => match refusal {
-                PodRefusal::NodeDenied { .. } | PodRefusal::OverQuota(_) => true,
-                PodRefusal::Ended
-                | PodRefusal::NoWorkload
-                | PodRefusal::OtherNamespace(_)
-                | PodRefusal::NoUid
-                | PodRefusal::Deleting
-                | PodRefusal::OtherOwner
-                | PodRefusal::Adopted
-                | PodRefusal::NodeUnknown(_)
-                | PodRefusal::Differs(_) => false,
-            },
-            PodVerdict::Allowed => false,
-        }
+        let is_denied = || {
+            matches!(
+                self.not_on_its_node(pod),
+                Some(PodRefusal::NodeDenied { .. })
+            )
+        };
+        self.not_the_sessions(pod).is_none() && (is_denied() || self.over_quota(pod).is_some())
     }
 
     fn not_the_sessions(&self, pod: &PodFacts) -> Option<PodRefusal> {

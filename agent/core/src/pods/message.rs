@@ -7,6 +7,7 @@ use super::{PodJudge, PodRefusal, PodVerdict, condition, is_owned_now, is_ready,
 use crate::held::Held;
 use crate::nodes::{Constraints, NodesSeen};
 use crate::observed::{NamespaceSeen, Observed, PodFacts, WorkloadSeen};
+use crate::quota;
 
 /// Longest quotation of the cluster's own words: a line or two on a screen.
 const MAX_QUOTE: usize = 240;
@@ -68,8 +69,13 @@ fn before_the_workload(held: &Held, observed: &Observed) -> String {
         return format!("Deploying is tried again: {}", refused.message);
     }
     match observed.namespace {
-        NamespaceSeen::Unread | NamespaceSeen::Unreadable(_) | NamespaceSeen::Active(_) => match observed.nodes {
-            NodesSeen::Unknown if Constraints::of(&held.grant).choose_nodes() => {
+        NamespaceSeen::Unread | NamespaceSeen::Unreadable(_) | NamespaceSeen::Active(_) => match observed
+            .nodes
+        {
+            NodesSeen::Unknown
+                if Constraints::of(&held.grant).choose_nodes()
+                    || quota::counts_nodes(&held.grant) =>
+            {
                 "Waiting for the cluster to show its nodes (the agent's role needs list and watch of nodes)."
                     .to_owned()
             }

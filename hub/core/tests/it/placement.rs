@@ -10,6 +10,7 @@ use breakglass_hub_core::session::{Running, Session, State};
 use breakglass_protocol::api::debug_session::CreateDebugSession;
 use breakglass_protocol::ids::Revision;
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
+use breakglass_protocol::manifest::Manifest;
 use breakglass_protocol::wire::grant::{DisruptionBudget, Grant, Work, Workload, feature};
 
 use crate::bindings::binding;
@@ -409,4 +410,107 @@ fn s01_a_bindings_options_are_the_choice_and_open_nothing_that_the_template_clos
     assert_eq!(told(&refusal.unwrap_err()).0, Class::Forbidden);
     let refusal = through(&[offers(&["new"])], changes, &alice(), |_| {}).unwrap_err();
     assert_eq!(told(&refusal).2, "schedulingOptions.required");
+}
+
+/// A session template of a sample file, without the fields that other parts of the product act on.
+fn sample(file: &str, name: &str, without: &[&str]) -> Value {
+    let path = format!(
+        "{}/../../protocol/fixtures/samples/{file}",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let text = std::fs::read_to_string(path).unwrap();
+    let outcome = breakglass_protocol::manifest::decode(file, &text);
+    let found = outcome
+        .documents
+        .iter()
+        .find_map(|document| match &document.manifest {
+            Manifest::DebugSessionTemplate(object)
+                if object.metadata.name.as_deref() == Some(name) =>
+            {
+                Some(serde_json::to_value(object).unwrap())
+            }
+            _ => None,
+        });
+    let mut found = found.unwrap();
+    let spec = found["spec"].as_object_mut().unwrap();
+    for field in without {
+        assert!(spec.remove(*field).is_some(), "{field}");
+    }
+    found
+}
+
+fn of_sample(json: Value, cluster_name: &str) -> Resolved {
+    let template = template(json);
+    let mut cluster = cluster(json!({}));
+    cluster.metadata.name = Some(cluster_name.into());
+    let pod = pod_template(json!({
+        "containers": [{"name": "debug", "image": "alpine:latest",
+            "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}}}],
+        "tolerations": [{"operator": "Exists"}],
+    }));
+    let catalogue = Catalogue {
+        template: Some(&template),
+        pod_template: Some(&pod),
+        cluster: Some(&cluster),
+        bindings: &[],
+    };
+    let asked = CreateDebugSession {
+        template_ref: template.metadata.name.clone().unwrap(),
+        cluster: cluster_name.into(),
+        ..asked()
+    };
+    request::resolve(&asked, &catalogue, &alice(), ids(), at(0)).unwrap()
+}
+
+#[test]
+fn the_samples_placement_resolves_to_layers_in_order() {
+    let others = ["namespaceConstraints", "impersonation"];
+    let placed = sample("placement.yaml", "placed-debug", &others);
+    let session = of_sample(placed, "cluster-a").session;
+    let workload = workload(&session);
+    let places: Vec<&str> = workload
+        .scheduling
+        .iter()
+        .map(|layer| layer.place.as_str())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "session template placed-debug",
+            "scheduling option standard of session template placed-debug"
+        ]
+    );
+    let mandatory = &workload.scheduling[0].constraints;
+    assert_eq!(mandatory.denied_nodes, ["control-plane-*", "etcd-*"]);
+    assert_eq!(
+        mandatory
+            .required()
+            .unwrap()
+            .unwrap()
+            .node_selector_terms
+            .len(),
+        1
+    );
+    let shown = session
+        .spec
+        .resolved_scheduling_constraints
+        .clone()
+        .unwrap();
+    assert_eq!(shown.node_selector.len(), 2);
+
+    let others = [
+        "terminalSharing",
+        "audit",
+        "notification",
+        "gracePeriodBeforeExpiry",
+        "constraints",
+    ];
+    let standard = sample("standard-debug.yaml", "standard-debug", &others);
+    let session = of_sample(standard, "staging-1").session;
+    let workload = self::workload(&session);
+    assert_eq!(workload.quota.unwrap().max_storage.as_deref(), Some("5Gi"));
+    assert_eq!(
+        workload.disruption_budget,
+        Some(DisruptionBudget::MinAvailable(1))
+    );
 }
