@@ -9,12 +9,10 @@ pub mod hostile;
 pub mod refused;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use breakglass_e2e::stack::Stack;
 use breakglass_e2e::stack::artifacts::CHECKOUT;
-use breakglass_e2e::wait::{self, Look};
 use breakglass_e2e::{Cluster, User};
 use serde_json::Value;
 
