@@ -161,6 +161,7 @@ fn invalid(message: String) -> ApiFailure {
         code: 422,
         reason: "Invalid".to_owned(),
         message,
+        remedy: None,
     }
 }
 
@@ -224,6 +225,7 @@ impl Cluster {
                     "{verb} {target}: the API server did not answer within {} s",
                     CALL_TIMEOUT.as_secs()
                 ),
+                remedy: None,
             }),
         }
     }
@@ -273,6 +275,7 @@ pub(crate) fn parse<T: DeserializeOwned>(
         code: 0,
         reason: "UnreadableAnswer".to_owned(),
         message: format!("{verb} {target}: the API server's answer cannot be read: {e}"),
+        remedy: None,
     })
 }
 
@@ -284,19 +287,18 @@ fn failure(deployer: &Deployer, verb: &str, target: &Target, error: &kube::Error
             code: 0,
             reason: "NoAnswer".to_owned(),
             message: shorten(format!("{verb} {target}: {}", chain(error))),
+            remedy: None,
         };
     };
-    let mut message = status.message.clone();
     // A quota's or admission's refusal is Forbidden too; only RBAC's reads so.
-    if status.code == 403
-        && let Some(remedy) = rights::remedy(deployer, verb, target, &message)
-    {
-        message = format!("{message}. {remedy}");
-    }
+    let remedy = (status.code == 403)
+        .then(|| rights::remedy(deployer, verb, target, &status.message))
+        .flatten();
     ApiFailure {
         code: status.code,
         reason: status.reason.clone(),
-        message: shorten(message),
+        message: shorten(status.message.clone()),
+        remedy,
     }
 }
 

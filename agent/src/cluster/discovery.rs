@@ -94,6 +94,7 @@ impl Cluster {
                 "the cluster has no kind {} in {}",
                 target.kind, target.api_version
             ),
+            remedy: None,
         };
         let uri = match split(&target.api_version) {
             ("", version) => format!("/api/{}", segment(version)?),

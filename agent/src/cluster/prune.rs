@@ -120,6 +120,7 @@ impl Cluster {
             code: 0,
             reason: "TooMany".to_owned(),
             message: format!("list {target}: more than {} pods", MAX_PAGES * PAGE),
+            remedy: None,
         })
     }
 }

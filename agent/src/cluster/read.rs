@@ -86,6 +86,7 @@ impl Cluster {
                 message: format!(
                     "namespace {namespace} has more than {MAX_SERVICES} Services, so it cannot be checked that none selects the session's pods; use another namespace"
                 ),
+                remedy: None,
             });
         }
         Ok(services.items.iter().filter_map(ServiceFacts::of).collect())

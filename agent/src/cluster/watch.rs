@@ -309,6 +309,7 @@ impl Watcher {
             code: 0,
             reason: "WatchBroken".to_owned(),
             message: format!("watch of {}s: {why}", self.scope.kind),
+            remedy: None,
         }
     }
 }

@@ -145,6 +145,7 @@ impl Performer {
                             "{} {} did not show itself in time",
                             record.kind, record.name
                         ),
+                        remedy: None,
                     })
                 }))
             }

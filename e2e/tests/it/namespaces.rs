@@ -168,7 +168,7 @@ fn labels_decide(stack: &Stack, cluster: &Cluster) -> Result<()> {
     )?;
     let said = String::from_utf8_lossy(&refused.stderr);
     ensure!(
-        !refused.status.success() && said.contains("deniedNamespaces"),
+        !refused.status.success() && said.contains("is among the namespaces denied by"),
         "a denied name is refused by the hub: {said}"
     );
     Ok(())

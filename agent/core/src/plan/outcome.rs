@@ -44,6 +44,8 @@ pub struct ApiFailure {
     pub reason: String,
     /// `Status.message`, or the transport's error.
     pub message: String,
+    /// What to do about it, in the agent's own words: told whole, unlike the cluster's.
+    pub remedy: Option<String>,
 }
 
 /// Whether to try again.
@@ -200,9 +202,13 @@ fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
 
 fn said(failure: &ApiFailure) -> String {
     let words = pods::shortened(&failure.message);
-    match failure.code {
+    let said = match failure.code {
         0 => format!("the API server did not answer ({words})"),
         code => format!("{words} ({code} {})", pods::shortened(&failure.reason)),
+    };
+    match &failure.remedy {
+        Some(remedy) => format!("{said}. {remedy}"),
+        None => said,
     }
 }
 

@@ -278,6 +278,7 @@ impl Cluster {
                 code,
                 reason: reason.to_owned(),
                 message: message.to_owned(),
+                remedy: None,
             });
         }
         match step {
@@ -291,6 +292,7 @@ impl Cluster {
                     code,
                     reason: reason.to_owned(),
                     message: message.to_owned(),
+                    remedy: None,
                 })
             }
             Step::CreateFirst { manifest, .. } | Step::CreateNamespace { manifest, .. } => {
@@ -307,6 +309,7 @@ impl Cluster {
                         code: 0,
                         reason: String::new(),
                         message: "timed out".into(),
+                        remedy: None,
                     });
                 }
                 outcome
