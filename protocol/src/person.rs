@@ -98,6 +98,31 @@ pub fn check_visible(name: &str) -> Result<(), NameError> {
     }
 }
 
+/// Longest mail address (RFC 5321).
+const MAX_ADDRESS_BYTES: usize = 254;
+
+/// Whether a text is one plain mail address and nothing else: no display name, no list, nothing that could end a header
+/// or a command of SMTP (S20).
+#[must_use]
+pub fn is_mail_address(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let plain = |part: &str, more: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && !part.ends_with('.')
+            && !part.contains("..")
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    text.len() <= MAX_ADDRESS_BYTES
+        && local.len() <= 64
+        && plain(local, ".!#$%&'*+-/=?^_`{|}~")
+        && plain(domain, ".-")
+}
+
 /// Control, bidirectional, zero-width and other format characters: what makes two names look alike.
 #[must_use]
 pub fn is_unseen(c: char) -> bool {
@@ -139,6 +164,33 @@ mod tests {
             !nobody.is_same_person(&person("4", "y", Some(("", true)))),
             "an empty e-mail never matches"
         );
+    }
+
+    #[test]
+    fn s20_an_address_is_one_address_and_nothing_else() {
+        for good in [
+            "a@b",
+            "alice.b+breakglass@example.com",
+            "o'neil@ex-ample.com",
+        ] {
+            assert!(is_mail_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            "alice",
+            "@example.com",
+            "alice@",
+            "a@b@c",
+            "alice@example.com\r\nBcc: eve@example.com",
+            "a@example.com, b@example.com",
+            "Alice <a@example.com>",
+            "a b@example.com",
+            "a@exa mple.com",
+            "a..b@example.com",
+            "a@[10.0.0.1]",
+        ] {
+            assert!(!is_mail_address(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -89,6 +89,12 @@ pub enum Action {
     /// An agent said something it may not say.
     AgentRefused,
     Login,
+    /// A session's people are told that it ends soon.
+    ExpiryNear,
+    /// A notification was given up.
+    NotificationFailed,
+    /// Events of this kind were more than are recorded; how many is in the detail.
+    Gap,
 }
 
 /// What it was done to.
@@ -112,6 +118,13 @@ pub enum Outcome {
     Refused,
     /// It was tried and did not work.
     Failed,
+}
+
+/// How far one reader of the record came: everything up to here is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cursor {
+    pub sequence: u64,
 }
 
 impl AuditEvent {

@@ -11,7 +11,8 @@
 //! 4. [`observed`] takes the agent's reports in: only what was observed, never what people decided.
 //! 5. [`enrolment`] is how a cluster comes to speak for itself; [`offer`] what a template offers to whom.
 //! 6. [`policy`] says which deny policies a cluster's agent is sent.
-//! 7. [`audit`] is what is written down about each step.
+//! 7. [`audit`] is what is written down about each step; [`notice`] whom it is told to, and [`outward`] where the hub
+//!    may call to tell it.
 
 pub mod access;
 pub mod audit;
@@ -24,8 +25,10 @@ pub mod history;
 pub mod ledger;
 pub mod lifecycle;
 pub mod link;
+pub mod notice;
 pub mod observed;
 pub mod offer;
+pub mod outward;
 pub mod pace;
 pub mod placement;
 pub mod policy;

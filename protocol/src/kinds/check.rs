@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::labels::is_reserved;
 use crate::pattern::{MAX_PATTERNS, Pattern, PatternError};
-use crate::person::{check_person_name, check_visible};
+use crate::person::{check_person_name, check_visible, is_mail_address};
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +128,19 @@ impl Checks {
         for (index, name) in names.iter().enumerate() {
             if let Err(error) = check_visible(name) {
                 self.refuse_item(field, index, error);
+            }
+        }
+    }
+
+    /// Mail addresses.
+    pub(crate) fn addresses(&mut self, field: &str, addresses: &[String]) {
+        for (index, address) in addresses.iter().enumerate() {
+            if !is_mail_address(address) {
+                self.refuse_item(
+                    field,
+                    index,
+                    "is not a mail address such as team@example.com",
+                );
             }
         }
     }

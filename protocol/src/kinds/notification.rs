@@ -42,7 +42,7 @@ pub struct ExcludedRecipients {
 
 impl Notification {
     pub(super) fn check(&self, checks: &mut Checks) {
-        checks.groups("additionalRecipients", &self.additional_recipients);
+        checks.addresses("additionalRecipients", &self.additional_recipients);
         checks.within_some(
             "excludedRecipients",
             self.excluded_recipients.as_ref(),

@@ -16,6 +16,7 @@ mod grant;
 mod lifecycle;
 mod lifecycle_model;
 mod link;
+mod notice;
 mod observed;
 mod offer;
 mod place;
