@@ -14,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 use crate::api::watch::Watchers;
 use crate::clock::Clock;
 use crate::link::Agents;
+use crate::notify::NotifyMetrics;
+use crate::outward::Outward;
 use crate::pace::Pace;
 use crate::sessions::Sessions;
+use crate::ship::{InCluster, ShipMetrics};
 use crate::store::{Key, ObjectKind, Store};
 use crate::telemetry::Metrics;
 use crate::templates::refusals::{TemplateRefusal, TemplateRefusals};
@@ -60,6 +63,12 @@ pub struct App {
     pub pace: Pace,
     /// Who holds `/watch` open.
     pub watchers: Watchers,
+    /// Where the hub calls by itself.
+    pub outward: Outward,
+    pub notify_metrics: NotifyMetrics,
+    pub ship_metrics: ShipMetrics,
+    /// The cluster that the hub runs in, where a destination needs it.
+    pub in_cluster: Option<InCluster>,
     /// What is wrong with files in the templates folder now.
     pub template_refusals: TemplateRefusals,
     /// Cancelled when the hub is to stop: every task that lives long waits for it too.

@@ -132,6 +132,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "BREAKGLASS_DEV_USERS")]
     pub dev_users: Option<PathBuf>,
 
+    /// Where audit events and notifications go beside the store: YAML with `audit.destinations` and `notifications`.
+    #[arg(long, value_name = "FILE", env = "BREAKGLASS_DESTINATIONS")]
+    pub destinations: Option<PathBuf>,
+
     /// Users' HTTPS listener (REST API).
     #[arg(
         long,

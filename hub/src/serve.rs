@@ -24,8 +24,12 @@ use crate::ca::{Authority, CaError, Purpose};
 use crate::clock::Clock;
 use crate::jobs;
 use crate::link::{self, Agents, ListenerError};
+use crate::notify::{self as notices, NotifyMetrics};
+use crate::outward::{Outward, OutwardError, Place};
 use crate::pace::Pace;
+use crate::progress::ProgressError;
 use crate::sessions::Sessions;
+use crate::ship::{InCluster, NotInCluster, ShipMetrics};
 use crate::state::{StateError, StateFolder};
 use crate::store::StoreError;
 use crate::store::sqlite::{OpenError, SqliteStore};
@@ -51,6 +55,12 @@ pub enum ServeError {
     #[error(transparent)]
     Users(#[from] UsersError),
     #[error(transparent)]
+    Outward(#[from] OutwardError),
+    #[error(
+        "--destinations has a destination of kind kubernetes, but {0}; take it out or run the hub in a cluster"
+    )]
+    NotInCluster(#[from] NotInCluster),
+    #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("--templates {path} is not a folder that can be read: {source}")]
     Templates {
@@ -59,6 +69,8 @@ pub enum ServeError {
     },
     #[error("cannot take in the templates: {0}")]
     Load(#[from] StoreError),
+    #[error("cannot set the place of notifications: {0}")]
+    Progress(#[from] ProgressError),
     #[error("cannot listen on {address} ({flag}): {source}; is another program on that port?")]
     Bind {
         flag: &'static str,
@@ -98,6 +110,9 @@ pub async fn start(args: &ServeArgs, clock: Arc<dyn Clock>) -> Result<Running, S
     let app = Arc::new(open(args, &state, clock).await?);
     let mut follower = follower(args, &app)?;
     follower.load().await?;
+    if !app.outward.channels.is_empty() {
+        notices::prepare(&app).await?;
+    }
     let changes = app.sessions.load(app.store.as_ref()).await?;
     let tls = listen::users_tls(args, &app)?;
     let users = listen::bind("--listen", args.listen).await?;
@@ -164,6 +179,11 @@ async fn open(
             Users::Nobody
         }
     };
+    let outward = match &args.destinations {
+        Some(file) => Outward::load(file)?,
+        None => Outward::default(),
+    };
+    let in_cluster = in_cluster(&outward)?;
     let metrics = Metrics::new();
     Ok(App {
         agents: Agents::new(authority, &metrics),
@@ -171,6 +191,10 @@ async fn open(
         clock,
         sessions: Sessions::default(),
         settings: settings(args, state),
+        outward,
+        notify_metrics: NotifyMetrics::new(&metrics),
+        ship_metrics: ShipMetrics::new(&metrics),
+        in_cluster,
         metrics,
         users,
         pace: Pace::new(Rate {
@@ -181,6 +205,19 @@ async fn open(
         template_refusals: TemplateRefusals::default(),
         shutdown: CancellationToken::new(),
     })
+}
+
+/// Kubernetes Events need a cluster: a hub without one is told at start, not by silence later.
+fn in_cluster(outward: &Outward) -> Result<Option<InCluster>, NotInCluster> {
+    let mut places = outward
+        .destinations
+        .iter()
+        .map(|destination| &destination.place);
+    if places.any(|place| matches!(place, Place::Kubernetes)) {
+        InCluster::find().map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 fn settings(args: &ServeArgs, state: &StateFolder) -> Settings {

@@ -1,7 +1,10 @@
-//! The six kinds and the ledger as the store keeps them: the kind's own JSON, with the version beside it instead of in
-//! `metadata.resourceVersion`.
+//! The six kinds and what the hub keeps beside them, as the store keeps them: the kind's own JSON, with the version beside
+//! it instead of in `metadata.resourceVersion`.
 
+use breakglass_hub_core::audit::Cursor;
 use breakglass_hub_core::ledger::Ledger;
+use breakglass_hub_core::notice::Warned;
+use breakglass_hub_core::notice::delivery::Delivery;
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session::DebugSession;
@@ -39,4 +42,16 @@ stored_kind!(
 
 impl Stored for Ledger {
     const KIND: ObjectKind = ObjectKind::Ledger;
+}
+
+impl Stored for Cursor {
+    const KIND: ObjectKind = ObjectKind::Cursor;
+}
+
+impl Stored for Delivery {
+    const KIND: ObjectKind = ObjectKind::Delivery;
+}
+
+impl Stored for Warned {
+    const KIND: ObjectKind = ObjectKind::Warning;
 }

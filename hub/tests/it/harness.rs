@@ -3,6 +3,7 @@
 
 mod actor;
 mod answer;
+pub(crate) mod outside;
 pub(crate) mod tls;
 
 use std::path::{Path, PathBuf};
@@ -62,6 +63,20 @@ impl TestHub {
         let more: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
         let clock = Arc::new(MovableClock::at(Timestamp::now()));
         Self::open_with(folder, clock, &more).await
+    }
+
+    /// A hub with the cluster `west` that calls what this file of destinations names. What the file needs lies in the
+    /// folder.
+    pub(crate) async fn start_calling(folder: TempDir, destinations: &str) -> Self {
+        std::fs::write(folder.path().join("destinations.yaml"), destinations).unwrap();
+        inputs(folder.path());
+        let clock = Arc::new(MovableClock::at(Timestamp::now()));
+        let hub = Self::open(Arc::new(folder), clock).await;
+        hub.root()
+            .post("/clusters", json!({ "name": "west" }))
+            .await
+            .created();
+        hub
     }
 
     /// A hub that knows no cluster.
@@ -214,7 +229,8 @@ pub(crate) fn inputs(folder: &Path) {
 fn arguments(folder: &Path, more: &[String]) -> ServeArgs {
     let path = |name: &str| folder.join(name).into_os_string().into_string().unwrap();
     let (state, templates, users) = (path("state"), path("templates"), path("users.yaml"));
-    let line = [
+    let destinations = path("destinations.yaml");
+    let mut line = vec![
         "breakglass-hub",
         "serve",
         "--state",
@@ -236,6 +252,9 @@ fn arguments(folder: &Path, more: &[String]) -> ServeArgs {
         "--approval-timeout",
         "24h",
     ];
+    if Path::new(&destinations).exists() {
+        line.extend(["--destinations", &destinations]);
+    }
     let more = more.iter().map(String::as_str);
     match Cli::parse_from(line.into_iter().chain(more)).command {
         Command::Serve(args) => *args,

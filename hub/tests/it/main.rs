@@ -13,6 +13,7 @@ mod backup;
 mod folder;
 mod harness;
 mod jobs;
+mod outward;
 mod program;
 mod rest;
 mod serving;

@@ -149,16 +149,6 @@ fn d10_fields_in_use_are_named_and_their_off_values_pass() {
             "spec.audit.destinations",
         ),
         (
-            json!({"notification": {"enabled": true}}),
-            json!({"notification": {"enabled": false}}),
-            "spec.notification.enabled",
-        ),
-        (
-            json!({"notification": {"additionalRecipients": ["a@b"]}}),
-            json!({"notification": {"enabled": false, "additionalRecipients": ["a@b"]}}),
-            "spec.notification.additionalRecipients",
-        ),
-        (
             json!({"expirationBehavior": "notify-only"}),
             json!({"expirationBehavior": "terminate"}),
             "spec.expirationBehavior",
@@ -185,6 +175,8 @@ fn d10_reasons_presentation_and_templates_are_built() {
         "displayName": "x", "description": "y", "priority": 7, "hidden": true, "deprecated": true, "deprecationMessage": "z",
         "requestReason": {"mandatory": true, "suggestedReasons": ["a"], "description": "b"},
         "approvalReason": {"mandatoryForRejection": true},
+        "notification": {"enabled": true, "notifyOnExpiry": false, "additionalRecipients": ["a@b"]},
+        "gracePeriodBeforeExpiry": "15m",
     });
     assert_eq!(template(spec), Vec::<String>::new());
     let spec = json!({

@@ -10,6 +10,9 @@ use breakglass_hub::ca::{Authority, Purpose};
 use breakglass_hub::clock::{Clock, MovableClock};
 use breakglass_hub::clusters::{self, By};
 use breakglass_hub::link::{self, Agents};
+use breakglass_hub::notify::NotifyMetrics;
+use breakglass_hub::outward::Outward;
+use breakglass_hub::ship::ShipMetrics;
 use breakglass_hub::store::sqlite::SqliteStore;
 use breakglass_hub::store::{AuditQuery, Key, ObjectKind};
 use breakglass_hub::telemetry::Metrics;
@@ -83,6 +86,10 @@ impl TestHub {
             },
             agents: Agents::new(Arc::new(authority), &metrics),
             users: Users::Nobody,
+            outward: Outward::default(),
+            notify_metrics: NotifyMetrics::new(&metrics),
+            ship_metrics: ShipMetrics::new(&metrics),
+            in_cluster: None,
             metrics,
             template_refusals: breakglass_hub::templates::refusals::TemplateRefusals::default(),
             shutdown: CancellationToken::new(),

@@ -1,0 +1,96 @@
+//! The texts that come with the hub.
+
+use breakglass_hub_core::notice::{Notice, Occasion};
+use jiff::Timestamp;
+
+/// Subject and body of one occasion.
+pub(super) struct Source {
+    pub(super) subject: String,
+    pub(super) body: String,
+}
+
+/// What every mail tells of its session.
+const FACTS: &str = "
+Session:   {{ session }}
+Cluster:   {{ cluster }}
+Template:  {{ template }}
+Namespace: {{ namespace }}
+Requester: {{ requestedBy }}
+Duration:  {{ duration }}
+Reason:    {{ reason or '(none)' }}
+{% if expiresAt %}Ends:      {{ expiresAt }}
+{% endif %}{% if decisionReason %}
+{{ by or 'The hub' }} says: {{ decisionReason }}
+{% endif %}";
+
+pub(super) fn of(occasion: Occasion) -> Source {
+    let (subject, first, last) = words(occasion);
+    Source {
+        subject: subject.to_owned(),
+        body: format!("{first}\n{FACTS}{last}"),
+    }
+}
+
+/// The subject, and what stands above and below the facts.
+fn words(occasion: Occasion) -> (&'static str, &'static str, &'static str) {
+    match occasion {
+        Occasion::Request => (
+            "{{ requestedBy }} asks for a debug session on {{ cluster }}",
+            "{{ requestedBy }} asks for a debug session and waits for a decision.",
+            "\nDecide with:\n  bgctl debug session approve {{ session }}\n  bgctl debug session reject {{ session }}\n",
+        ),
+        Occasion::Approval => (
+            "The debug session {{ session }} on {{ cluster }} is approved",
+            "{{ by }} approved the debug session.",
+            "",
+        ),
+        Occasion::Rejection => (
+            "The debug session {{ session }} on {{ cluster }} is rejected",
+            "{{ by }} rejected the debug session.",
+            "",
+        ),
+        Occasion::TimedOut => (
+            "Nobody decided on the debug session {{ session }} on {{ cluster }}",
+            "Nobody decided on the debug session in time. Request again and tell an approver.",
+            "",
+        ),
+        Occasion::ExpiryNear => (
+            "The debug session {{ session }} on {{ cluster }} ends soon",
+            "The debug session ends soon, and open shells end with it. Save your work.",
+            "",
+        ),
+        Occasion::Expired => (
+            "The debug session {{ session }} on {{ cluster }} has expired",
+            "The debug session's time is over.",
+            "",
+        ),
+        Occasion::Terminated => (
+            "The debug session {{ session }} on {{ cluster }} was terminated",
+            "{{ by or 'The hub' }} terminated the debug session.",
+            "",
+        ),
+        Occasion::Failed => (
+            "The debug session {{ session }} on {{ cluster }} has failed",
+            "The debug session could not be set up or deployed.",
+            "\nSee why:\n  bgctl debug session get {{ session }}\n",
+        ),
+    }
+}
+
+/// A notice in which everything is set: what a text is tried with.
+pub(super) fn sample(occasion: Occasion) -> Notice {
+    Notice {
+        occasion,
+        at: Timestamp::UNIX_EPOCH,
+        session: "debug-session-abc123".to_owned(),
+        cluster: "cluster".to_owned(),
+        template: "template".to_owned(),
+        namespace: "namespace".to_owned(),
+        requested_by: "alice@example.com".to_owned(),
+        reason: "reason".to_owned(),
+        by: "carol@example.com".to_owned(),
+        decision_reason: "reason".to_owned(),
+        requested_seconds: 3600,
+        expires_at: Some(Timestamp::UNIX_EPOCH),
+    }
+}

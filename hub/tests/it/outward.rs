@@ -1,0 +1,3 @@
+//! What the hub tells the world: mails and webhooks, on real sockets.
+
+mod notices;

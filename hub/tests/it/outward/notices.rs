@@ -1,0 +1,252 @@
+//! Who is told of what, by mail and webhook; what becomes of a notice that nobody takes.
+
+use std::time::Duration;
+
+use breakglass_hub::jobs;
+use breakglass_hub_core::audit::Action;
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::harness::TestHub;
+use crate::harness::outside::{HookServer, Offers, Secret, SmtpServer};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A hub that sends mail through a server of the test's own.
+async fn hub_with_mail(offers: Offers, more: &str) -> (TestHub, SmtpServer) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = SmtpServer::start(folder.path(), offers).await;
+    let text = format!(
+        "notifications:
+  channels:
+  - name: mail
+    smtp: {{host: localhost, port: {}, from: breakglass@example.com, caFile: {}, allowAddresses: [127.0.0.1]{more}}}
+  addresses:
+    groups: {{sre-leads: [oncall@example.com, alice@example.com]}}
+",
+        server.port,
+        folder.path().join("outside.pem").display()
+    );
+    (TestHub::start_calling(folder, &text).await, server)
+}
+
+async fn until_mails(hub: &TestHub, server: &SmtpServer, count: usize) {
+    let what = format!("{count} mails");
+    hub.until(&what, || async { server.mails().len() >= count })
+        .await;
+}
+
+async fn times(hub: &TestHub, action: Action) -> usize {
+    let events = hub.recorded().await;
+    events.iter().filter(|event| event.action == action).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_approvers_are_asked_and_the_requester_is_told_the_answer() {
+    let (hub, server) = hub_with_mail(Offers::StartTls, "").await;
+    let session = hub.alice().asks_for("approved-debug").await;
+    until_mails(&hub, &server, 1).await;
+    hub.carol().verb("approve", &session).await.ok();
+    until_mails(&hub, &server, 2).await;
+    hub.alice().verb("terminate", &session).await.ok();
+    until_mails(&hub, &server, 3).await;
+    let mails = server.mails();
+    let told: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
+    // Of the group's addresses alice's own is not asked: it is her request.
+    assert_eq!(
+        told,
+        [
+            "oncall@example.com",
+            "alice@example.com",
+            "alice@example.com"
+        ]
+    );
+    assert_eq!(
+        mails[0].header("Subject"),
+        "alice@example.com asks for a debug session on west"
+    );
+    assert_eq!(mails[0].header("Auto-Submitted"), "auto-generated");
+    assert!(mails[1].text.contains("carol@example.com approved"));
+    assert!(mails.iter().all(|mail| mail.secret == Secret::Tls));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s20_a_server_that_hides_starttls_gets_no_mail() {
+    let (hub, server) = hub_with_mail(Offers::Nothing, "").await;
+    hub.alice().asks_for("approved-debug").await;
+    hub.until("the metric", || async {
+        let text = hub.app.metrics.encode().unwrap();
+        text.contains(r#"notifications_total{channel="mail",outcome="failed"} 1"#)
+            || text.contains(r#"notifications_total{channel="mail",outcome="given-up"} 1"#)
+    })
+    .await;
+    assert!(server.mails().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plaintext_is_sent_only_where_it_is_allowed() {
+    let (hub, server) = hub_with_mail(Offers::Nothing, ", allowPlaintext: true").await;
+    hub.alice().asks_for("approved-debug").await;
+    until_mails(&hub, &server, 1).await;
+    assert_eq!(server.mails()[0].secret, Secret::Plain);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_server_is_tried_again_and_one_that_refuses_is_recorded() {
+    let (hub, server) = hub_with_mail(Offers::StartTls, "").await;
+    server.refuse_next("451 greylisted");
+    hub.alice().asks_for("approved-debug").await;
+    hub.until("the mail", || async {
+        hub.clock.advance(Duration::from_secs(5));
+        server.mails().len() == 1
+    })
+    .await;
+    let id = server.mails()[0].header("Message-ID").to_owned();
+    assert!(id.ends_with("@example.com>"), "{id}");
+    server.refuse_next("550 no such person");
+    hub.alice().asks_for("approved-debug").await;
+    hub.until("the record", || async {
+        times(&hub, Action::NotificationFailed).await == 1
+    })
+    .await;
+    assert_eq!(server.mails().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s20_what_people_write_cannot_leave_its_line() {
+    let (hub, server) = hub_with_mail(Offers::StartTls, "").await;
+    let reason = "node is down\r\nBcc: eve@example.com\r\n\r\n.\r\nMAIL FROM:<x@y>";
+    let asked = hub
+        .alice()
+        .post(
+            "/debug-sessions",
+            json!({"templateRef": "approved-debug", "cluster": "west", "reason": reason}),
+        )
+        .await;
+    asked.created();
+    until_mails(&hub, &server, 1).await;
+    let mail = &server.mails()[0];
+    assert_eq!(mail.to, "oncall@example.com");
+    assert!(!mail.text.lines().any(|line| line.starts_with("Bcc")));
+    assert!(
+        mail.text.contains("node is down Bcc: eve@example.com"),
+        "{}",
+        mail.text
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_warning_comes_once_however_often_the_job_runs() {
+    let (hub, server) = hub_with_mail(Offers::StartTls, "").await;
+    let mut again = JoinSet::new();
+    jobs::start(&hub.app, &mut again);
+    let session = hub.alice().asks_for("quick-debug").await;
+    hub.clock.advance(40 * MINUTE);
+    hub.until("a round", || async {
+        hub.clock.advance(Duration::from_secs(1));
+        times(&hub, Action::ExpiryNear).await == 0
+    })
+    .await;
+    hub.clock.advance(5 * MINUTE);
+    hub.until("the warning", || async {
+        hub.clock.advance(Duration::from_secs(1));
+        times(&hub, Action::ExpiryNear).await > 0
+    })
+    .await;
+    until_mails(&hub, &server, 1).await;
+    hub.clock.advance(20 * MINUTE);
+    until_mails(&hub, &server, 2).await;
+    assert_eq!(times(&hub, Action::ExpiryNear).await, 1);
+    let mails = server.mails();
+    let subjects: Vec<_> = mails.iter().map(|mail| mail.header("Subject")).collect();
+    assert_eq!(
+        subjects,
+        [
+            format!("The debug session {session} on west ends soon"),
+            format!("The debug session {session} on west has expired")
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_hub_tells_what_was_not_told() {
+    let (hub, server) = hub_with_mail(Offers::StartTls, "").await;
+    // The server is busy until the hub is dead.
+    for _ in 0..12 {
+        server.refuse_next("451 later");
+    }
+    hub.alice().asks_for("approved-debug").await;
+    hub.until("the first try", || async {
+        hub.app
+            .metrics
+            .encode()
+            .unwrap()
+            .contains(r#"outcome="failed"}"#)
+    })
+    .await;
+    let after = hub.after_a_kill().await;
+    after
+        .until("the mail", || async {
+            after.clock.advance(MINUTE);
+            !server.mails().is_empty()
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s20_a_webhook_is_told_with_its_headers_and_never_redirected() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = HookServer::start(folder.path()).await;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("headers"), "Authorization: Bearer s3cret\n").unwrap();
+    let text = format!(
+        "notifications:
+  channels:
+  - name: chat
+    webhook: {{url: 'https://localhost:{}/hook', headersFile: {}, caFile: {}, allowAddresses: [127.0.0.1]}}
+",
+        server.port,
+        path("headers"),
+        path("outside.pem")
+    );
+    server.answer_next(StatusCode::SERVICE_UNAVAILABLE);
+    let hub = TestHub::start_calling(folder, &text).await;
+    hub.alice().asks_for("approved-debug").await;
+    hub.until("the call", || async {
+        hub.clock.advance(Duration::from_secs(5));
+        server.calls().len() == 1
+    })
+    .await;
+    let call = &server.calls()[0];
+    assert_eq!(call.headers["authorization"], "Bearer s3cret");
+    let body: Value = serde_json::from_str(&call.body).unwrap();
+    assert_eq!(body["notice"]["occasion"], "request");
+    assert_eq!(body["notice"]["requestedBy"], "alice@example.com");
+    server.answer_next(StatusCode::TEMPORARY_REDIRECT);
+    hub.alice().asks_for("approved-debug").await;
+    hub.until("the record", || async {
+        times(&hub, Action::NotificationFailed).await == 1
+    })
+    .await;
+    assert_eq!(server.calls().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s20_a_private_address_that_is_not_listed_is_not_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = HookServer::start(folder.path()).await;
+    let text = format!(
+        "notifications: {{channels: [{{name: chat, webhook: {{url: 'https://localhost:{}/', caFile: {}}}}}]}}",
+        server.port,
+        folder.path().join("outside.pem").display()
+    );
+    let hub = TestHub::start_calling(folder, &text).await;
+    hub.alice().asks_for("approved-debug").await;
+    hub.until("the failure", || async {
+        let text = hub.app.metrics.encode().unwrap();
+        text.contains(r#"notifications_total{channel="chat",outcome="failed"} 1"#)
+    })
+    .await;
+    assert!(server.calls().is_empty());
+}
