@@ -11,7 +11,6 @@ use std::time::Duration;
 use breakglass_hub_core::audit::AuditEvent;
 use breakglass_hub_core::audit::chain::ChainHash;
 use breakglass_hub_core::notice::legible;
-use breakglass_protocol::kinds::audit::AuditDestinationType;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -230,34 +229,11 @@ async fn is_named(
         return Ok(false);
     };
     let audit = session.snapshot.source.template.audit.as_ref();
+    let known = destination.known();
     Ok(audit.is_some_and(|audit| {
-        let named = audit.destinations.iter();
-        named
-            .into_iter()
-            .any(|entry| destination.is_meant(entry.type_, entry.url.as_deref()))
+        let mut entries = audit.destinations.iter();
+        entries.any(|entry| known.is_meant_by(entry))
     }))
-}
-
-impl Destination {
-    /// Whether a template's entry means this destination: by kind, and a webhook by its name or address (S20).
-    #[must_use]
-    pub fn is_meant(&self, type_: AuditDestinationType, url: Option<&str>) -> bool {
-        match (type_, &self.place) {
-            (AuditDestinationType::Webhook, Place::Webhook(webhook)) => {
-                url.is_some_and(|url| url == self.name || webhook.is_at(url))
-            }
-            (AuditDestinationType::Kubernetes, Place::Kubernetes) => true,
-            (AuditDestinationType::Breakglass, _)
-            | (
-                AuditDestinationType::Webhook,
-                Place::File(_) | Place::StandardOutput | Place::Kubernetes,
-            )
-            | (
-                AuditDestinationType::Kubernetes,
-                Place::File(_) | Place::StandardOutput | Place::Webhook(_),
-            ) => false,
-        }
-    }
 }
 
 async fn send(

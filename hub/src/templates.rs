@@ -197,9 +197,17 @@ impl Follower {
     /// Makes the plan where it may take its time: texts that changed are rendered with many samples.
     async fn plan(&mut self, folder: Option<Folder>, stored: Vec<Object>) -> Plan {
         let (now, mut memo) = (self.app.now().wall, std::mem::take(&mut self.memo));
+        let known = self.app.outward.known();
         let planned = tokio::task::spawn_blocking(move || {
             let mut new_uid = || uuid::Uuid::new_v4().to_string();
-            let plan = plan::plan(folder.as_ref(), &stored, &mut memo, now, &mut new_uid);
+            let plan = plan::plan(
+                folder.as_ref(),
+                &stored,
+                known,
+                &mut memo,
+                now,
+                &mut new_uid,
+            );
             (plan, memo)
         });
         match planned.await {

@@ -166,6 +166,9 @@ fn occasion(event: &AuditEvent, session: &Session) -> Option<Occasion> {
         | Action::WebhookClientSigned
         | Action::AgentRefused
         | Action::Login
+        | Action::ManifestApplied
+        | Action::ManifestDeleted
+        | Action::AuditRead
         | Action::NotificationFailed
         | Action::Gap => None,
     }

@@ -5,6 +5,69 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use breakglass_protocol::kinds::audit::{Audit, AuditDestination, AuditDestinationType};
+
+/// Reason of `Ready=False` where a template names what is not configured. A request reads it from the condition.
+pub const DESTINATIONS_NOT_CONFIGURED: &str = "DestinationsNotConfigured";
+
+/// An audit destination of the hub's configuration, as far as templates name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub name: String,
+    pub kind: KnownKind,
+}
+
+/// What kind of place a destination is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownKind {
+    /// By its address, as configured.
+    Webhook(String),
+    Kubernetes,
+    /// A file or standard output: no template names it.
+    Lines,
+}
+
+impl Known {
+    /// Whether a template's entry means this destination: a webhook by its name or its address.
+    #[must_use]
+    pub fn is_meant_by(&self, entry: &AuditDestination) -> bool {
+        match (entry.type_, &self.kind) {
+            (AuditDestinationType::Webhook, KnownKind::Webhook(address)) => entry
+                .url
+                .as_ref()
+                .is_some_and(|url| *url == self.name || url == address),
+            (AuditDestinationType::Kubernetes, KnownKind::Kubernetes) => true,
+            (AuditDestinationType::Breakglass, _)
+            | (AuditDestinationType::Webhook, KnownKind::Kubernetes | KnownKind::Lines)
+            | (AuditDestinationType::Kubernetes, KnownKind::Webhook(_) | KnownKind::Lines) => false,
+        }
+    }
+}
+
+/// What is wrong with the destinations that a template names, by field (S20): it can name an entry of the hub's
+/// configuration, never bring a destination or its headers.
+#[must_use]
+pub fn judge_destinations(audit: &Audit, known: &[Known]) -> Vec<String> {
+    if audit.enabled == Some(false) {
+        return Vec::new();
+    }
+    let entries = audit.destinations.iter().enumerate();
+    entries
+        .flat_map(|(index, entry)| {
+            let path = format!("spec.audit.destinations[{index}]");
+            let is_known = entry.type_ == AuditDestinationType::Breakglass
+                || known.iter().any(|known| known.is_meant_by(entry));
+            let unknown = (!is_known).then(|| {
+                format!("{path} is no destination of this hub's configuration; an admin adds it to --destinations, or take it out")
+            });
+            let headers = (!entry.headers.is_empty()).then(|| {
+                format!("{path}.headers cannot stand in a template; they belong into headersFile of the hub's configuration")
+            });
+            unknown.into_iter().chain(headers)
+        })
+        .collect()
+}
+
 /// A network such as `10.20.0.0/16`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -235,6 +298,50 @@ mod tests {
         assert!(judge("::1", &["0.0.0.0/0"]).is_err());
         for bad in ["", "10.0.0.0/33", "10.0.0/8", "host", "::/129", "1.2.3.4/x"] {
             assert!(bad.parse::<Network>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn s20_a_template_names_destinations_and_never_brings_one() {
+        let known = [
+            Known {
+                name: "siem".into(),
+                kind: KnownKind::Webhook("https://siem.example.com/in".into()),
+            },
+            Known {
+                name: "file".into(),
+                kind: KnownKind::Lines,
+            },
+        ];
+        for (entry, wanted) in [
+            (serde_json::json!({"type": "breakglass"}), ""),
+            (serde_json::json!({"type": "webhook", "url": "siem"}), ""),
+            (
+                serde_json::json!({"type": "webhook", "url": "https://siem.example.com/in"}),
+                "",
+            ),
+            (
+                serde_json::json!({"type": "webhook", "url": "https://siem.example.com/in2"}),
+                "is no destination",
+            ),
+            (
+                serde_json::json!({"type": "webhook", "url": "file"}),
+                "is no destination",
+            ),
+            (
+                serde_json::json!({"type": "kubernetes"}),
+                "is no destination",
+            ),
+            (
+                serde_json::json!({"type": "webhook", "url": "siem", "headers": {"a": "b"}}),
+                "headers cannot stand",
+            ),
+        ] {
+            let audit: Audit =
+                serde_json::from_value(serde_json::json!({"destinations": [entry]})).unwrap();
+            let told = judge_destinations(&audit, &known).join("; ");
+            assert_eq!(told.is_empty(), wanted.is_empty(), "{told}");
+            assert!(told.contains(wanted), "{told}");
         }
     }
 

@@ -52,8 +52,6 @@ enum Used {
     Enabled,
     /// It is set, and the `enabled` beside it is not false.
     SetUnlessDisabled,
-    /// It is a list in which some item has another `type` than this.
-    OtherTypeThan(&'static str),
 }
 
 /// One field, by its path below `spec`, with everything below it.
@@ -99,14 +97,6 @@ fn judge(spec: &Value, entry: &Entry) -> Option<Unbuilt> {
         Used::Is(words) => value.as_str().is_some_and(|word| words.contains(&word)),
         Used::Enabled => value.get("enabled") == Some(&Value::Bool(true)),
         Used::SetUnlessDisabled => is_something(value) && !is_disabled(spec, entry.path),
-        Used::OtherTypeThan(built) => {
-            !is_disabled(spec, entry.path)
-                && value.as_array().is_some_and(|items| {
-                    items
-                        .iter()
-                        .any(|i| i.get("type") != Some(&Value::from(built)))
-                })
-        }
     };
     is_used.then(|| {
         let message = match used {
@@ -114,9 +104,7 @@ fn judge(spec: &Value, entry: &Entry) -> Option<Unbuilt> {
                 format!("{value} is not supported yet; choose another value or leave it out")
             }
             Used::Enabled => "is not supported yet; leave it out, or set enabled: false".to_owned(),
-            Used::Set | Used::SetUnlessDisabled | Used::OtherTypeThan(_) => {
-                "is not supported yet; leave it out".to_owned()
-            }
+            Used::Set | Used::SetUnlessDisabled => "is not supported yet; leave it out".to_owned(),
         };
         Unbuilt {
             field: format!("spec.{}", entry.path),

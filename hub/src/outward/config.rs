@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use breakglass_hub_core::notice::{AddressBook, Occasion};
-use breakglass_hub_core::outward::Network;
+use breakglass_hub_core::outward::{Known, KnownKind, Network};
 use breakglass_protocol::kinds::check::check_dns_label;
 use breakglass_protocol::person::is_mail_address;
 use serde::Deserialize;
@@ -186,6 +186,12 @@ impl Outward {
         Self::build(read).map_err(content)
     }
 
+    /// The destinations as templates name them.
+    #[must_use]
+    pub fn known(&self) -> Vec<Known> {
+        self.destinations.iter().map(Destination::known).collect()
+    }
+
     fn build(file: File) -> Result<Self, String> {
         let entries = file.audit.destinations.len() + file.notifications.channels.len();
         if entries > MAX_ENTRIES {
@@ -213,6 +219,22 @@ impl Outward {
             texts: Texts::with(file.notifications.texts)
                 .map_err(|error| format!("notifications.texts.{error}"))?,
         })
+    }
+}
+
+impl Destination {
+    /// As templates name it.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        let kind = match &self.place {
+            Place::Webhook(webhook) => KnownKind::Webhook(webhook.configured().to_owned()),
+            Place::Kubernetes => KnownKind::Kubernetes,
+            Place::File(_) | Place::StandardOutput => KnownKind::Lines,
+        };
+        Known {
+            name: self.name.clone(),
+            kind,
+        }
     }
 }
 

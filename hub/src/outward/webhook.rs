@@ -18,6 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Where to, and how to prove who calls.
 #[derive(Clone, Debug)]
 pub struct Webhook {
+    configured: String,
     url: Url,
     headers: HeaderMap,
     client: reqwest::Client,
@@ -34,6 +35,7 @@ impl Webhook {
         roots: Option<&[u8]>,
         resolver: Resolver,
     ) -> Result<Self, String> {
+        let configured = url.to_owned();
         let url = parse(url, &resolver)?;
         let mut builder = reqwest::Client::builder()
             .timeout(TIMEOUT)
@@ -52,6 +54,7 @@ impl Webhook {
             builder = builder.tls_certs_only(roots);
         }
         Ok(Self {
+            configured,
             url,
             headers,
             client: builder
@@ -60,10 +63,10 @@ impl Webhook {
         })
     }
 
-    /// Whether a template's text is this address, however it is spelled.
+    /// The address as the configuration spells it: what a template may name.
     #[must_use]
-    pub fn is_at(&self, text: &str) -> bool {
-        Url::parse(text).is_ok_and(|url| url == self.url)
+    pub fn configured(&self) -> &str {
+        &self.configured
     }
 
     /// Sends one JSON text.

@@ -182,11 +182,12 @@ async fn judge(app: &App, asked: &Asked<'_>, text: String) -> Result<Good, Write
         asked.name.to_owned(),
         asked.namespace.to_owned(),
     );
+    let destinations = app.outward.known();
     // Texts are rendered with many samples: that takes its time.
     let judged = tokio::task::spawn_blocking(move || {
         let document = decoded(&text, kind, &namespace, &name)?;
         let key = document::key(kind, None, &name, &namespace);
-        let mut others = Referable::default();
+        let mut others = Referable::with_destinations(destinations);
         for object in stored.iter().filter(|object| object.key != key) {
             others.add_stored(object);
         }

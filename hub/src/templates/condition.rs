@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use breakglass_hub_core::outward::{DESTINATIONS_NOT_CONFIGURED, Known, judge_destinations};
 use breakglass_hub_core::texts::{self, TEXTS_DO_NOT_RENDER};
 use breakglass_hub_core::{request, snapshot};
 use breakglass_protocol::kinds::Time;
@@ -37,6 +38,8 @@ pub(super) struct Referable {
     templates: BTreeMap<String, Option<DebugSessionTemplate>>,
     /// What keeps each session template's texts from rendering, by its name.
     texts: BTreeMap<String, Vec<String>>,
+    /// The audit destinations of the hub's configuration.
+    destinations: Vec<Known>,
 }
 
 /// What was said to texts at the last look, by the digest of everything that it depends on: rendering them takes
@@ -47,6 +50,14 @@ pub(super) struct TextMemo {
 }
 
 impl Referable {
+    /// Beside the objects, templates refer to the hub's configuration.
+    pub(super) fn with_destinations(destinations: Vec<Known>) -> Self {
+        Self {
+            destinations,
+            ..Self::default()
+        }
+    }
+
     /// Adds an object as it is stored.
     pub(super) fn add_stored(&mut self, object: &Object) {
         let labels = object.body.pointer("/metadata/labels").cloned();
@@ -183,9 +194,14 @@ impl Readiness {
         let violations = request::readiness(&template, pod);
         let messages: Vec<String> = violations.into_iter().map(|v| v.message).collect();
         let unrendered = others.texts.get(name).filter(|told| !told.is_empty());
+        let audit = spec.audit.as_ref();
+        let unknown = audit.map(|audit| judge_destinations(audit, &others.destinations));
         let judged = if messages.is_empty() {
             match unrendered {
-                None => Self::ready(),
+                None => match unknown.filter(|told| !told.is_empty()) {
+                    None => Self::ready(),
+                    Some(told) => Self::not_ready(DESTINATIONS_NOT_CONFIGURED, told.join("; ")),
+                },
                 Some(told) => Self::not_ready(TEXTS_DO_NOT_RENDER, told.join("; ")),
             }
         } else if wanted.is_some() && pod.is_none() {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use breakglass_hub_core::outward::Known;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -56,10 +57,11 @@ pub(super) struct Plan {
 }
 
 /// Makes the plan. `folder` is `None` where there is none, or where it could not be read: then only conditions are kept
-/// right. `memo` is the same at every look; `new_uid` is asked once for each object that is made.
+/// right. `destinations` are those of the hub's configuration; `memo` is the same at every look; `new_uid` is asked once for each object that is made.
 pub(super) fn plan(
     folder: Option<&Folder>,
     stored: &[Object],
+    destinations: Vec<Known>,
     memo: &mut TextMemo,
     now: Timestamp,
     new_uid: &mut dyn FnMut() -> String,
@@ -72,7 +74,7 @@ pub(super) fn plan(
         None => BTreeMap::new(),
     };
     let fates = fates(folder, &stored, &wanted);
-    let mut others = referable(&fates, &stored);
+    let mut others = referable(&fates, &stored, destinations);
     others.check_texts(memo);
     for (key, fate) in &fates {
         let before = stored.get(*key).copied();
@@ -83,8 +85,12 @@ pub(super) fn plan(
 }
 
 /// What there will be to refer to.
-fn referable(fates: &BTreeMap<&Key, Fate<'_>>, stored: &BTreeMap<&Key, &Object>) -> Referable {
-    let mut others = Referable::default();
+fn referable(
+    fates: &BTreeMap<&Key, Fate<'_>>,
+    stored: &BTreeMap<&Key, &Object>,
+    destinations: Vec<Known>,
+) -> Referable {
+    let mut others = Referable::with_destinations(destinations);
     for (key, fate) in fates {
         match fate {
             Fate::Is(document) => others.add_document(document),

@@ -24,6 +24,7 @@ impl World {
         let plan = plan(
             Some(&self.folder),
             &self.stored,
+            Vec::new(),
             &mut self.memo,
             now,
             &mut || {
@@ -209,6 +210,7 @@ fn a_folder_that_cannot_be_read_removes_nothing() {
     let plan = plan(
         None,
         &world.stored,
+        Vec::new(),
         &mut world.memo,
         Timestamp::UNIX_EPOCH,
         &mut String::new,

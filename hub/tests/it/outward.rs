@@ -1,3 +1,4 @@
 //! What the hub tells the world: mails and webhooks, on real sockets.
 
+mod destinations;
 mod notices;

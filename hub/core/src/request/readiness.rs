@@ -9,6 +9,7 @@ use breakglass_protocol::kinds::quota::{Amount, missing_amounts};
 
 use super::layers::Layers;
 use super::{auxiliary, defaults};
+use crate::outward::DESTINATIONS_NOT_CONFIGURED;
 use crate::refusal::Violation;
 use crate::texts::TEXTS_DO_NOT_RENDER;
 use crate::unbuilt::{self, Document};
@@ -46,19 +47,30 @@ pub fn readiness(
         Err(violation) => violations.push(violation),
     }
     violations.extend(texts_render(template));
+    violations.extend(destinations_are_configured(template));
     violations
 }
 
 /// What the loader found when it rendered the texts. A request does not render them again: that costs up to a second of
 /// processor time for a template that is made to be slow.
 fn texts_render(template: &DebugSessionTemplate) -> Option<Violation> {
+    found_by_loader(template, TEXTS_DO_NOT_RENDER)
+        .map(|message| not_ready("templates", message.to_owned()))
+}
+
+/// What the loader found when it compared with the hub's configuration (S20).
+fn destinations_are_configured(template: &DebugSessionTemplate) -> Option<Violation> {
+    found_by_loader(template, DESTINATIONS_NOT_CONFIGURED)
+        .map(|message| not_ready("audit.destinations", message.to_owned()))
+}
+
+/// The message of `Ready=False` with this reason.
+fn found_by_loader<'a>(template: &'a DebugSessionTemplate, reason: &str) -> Option<&'a str> {
     let mut conditions = template.status.iter().flat_map(|status| &status.conditions);
     let found = conditions.find(|condition| {
-        condition.type_ == "Ready"
-            && condition.status == "False"
-            && condition.reason == TEXTS_DO_NOT_RENDER
+        condition.type_ == "Ready" && condition.status == "False" && condition.reason == reason
     })?;
-    Some(not_ready("templates", found.message.clone()))
+    Some(&found.message)
 }
 
 fn not_ready(rule: &'static str, message: String) -> Violation {

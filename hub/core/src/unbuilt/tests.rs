@@ -144,11 +144,6 @@ fn d10_fields_in_use_are_named_and_their_off_values_pass() {
             "spec.audit.logCommands",
         ),
         (
-            json!({"audit": {"destinations": [{"type": "webhook", "url": "x"}]}}),
-            json!({"audit": {"enabled": true, "destinations": [{"type": "breakglass"}]}}),
-            "spec.audit.destinations",
-        ),
-        (
             json!({"expirationBehavior": "notify-only"}),
             json!({"expirationBehavior": "terminate"}),
             "spec.expirationBehavior",
