@@ -16,6 +16,7 @@ pub mod explain;
 pub mod health;
 pub mod listener;
 pub mod manifests;
+pub mod metrics;
 pub mod openapi;
 pub mod request_id;
 pub mod router;

@@ -22,7 +22,7 @@ use crate::store::{
 };
 
 pub use self::card::{Card, Place, summary};
-pub use self::index::{Found, FoundSession, Question};
+pub use self::index::{Counted, Found, FoundSession, Question};
 
 /// Whoever asks waits this long for what was just written; the store's watch takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -83,6 +83,15 @@ impl Sessions {
         }
         found.retain(|session| states.contains(&session.state.name()));
         Ok(found)
+    }
+
+    /// How many sessions there are, as of when it was asked or later.
+    ///
+    /// # Errors
+    /// See [`Sessions::find`].
+    pub async fn census(&self, store: &dyn Store) -> Result<Counted, StoreError> {
+        self.catch_up(store).await?;
+        Ok(self.read().census())
     }
 
     /// Waits until everything that the store has acknowledged is taken in.

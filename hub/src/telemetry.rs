@@ -9,7 +9,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
 
+use crate::api::metrics::ApiMetrics;
 use crate::args::LogFormat;
+
+mod census;
+
+pub use census::Census;
 
 /// What is logged unless `RUST_LOG` says otherwise.
 const DEFAULT_FILTER: &str = "info,hyper=warn,rustls=warn";
@@ -37,6 +42,8 @@ pub struct Metrics {
     pub template_refusals: Gauge,
     /// Rounds of timed jobs that failed and will be tried again.
     pub job_failures: Counter,
+    pub api: ApiMetrics,
+    pub census: Census,
 }
 
 impl Metrics {
@@ -61,7 +68,11 @@ impl Metrics {
             "Rounds of timed jobs that failed and will be tried again",
             job_failures.clone(),
         );
+        let api = ApiMetrics::register(&mut registry);
+        let census = Census::register(&mut registry);
         Self {
+            api,
+            census,
             registry: Mutex::new(registry),
             commit_conflicts,
             template_refusals,

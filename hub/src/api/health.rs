@@ -42,6 +42,9 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
+    if let Err(error) = app.metrics.census.take(&app).await {
+        tracing::warn!(%error, "some metrics are as of the last time they were asked for");
+    }
     match app.metrics.encode() {
         Ok(text) => (
             [(

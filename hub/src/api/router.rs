@@ -10,7 +10,7 @@ use http::StatusCode;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::{endpoints, health, request_id};
+use super::{endpoints, health, metrics, request_id};
 use crate::app::App;
 
 /// The longest a request may take: `webhook-config` waits up to 20 s for the cluster's agent.
@@ -29,6 +29,7 @@ pub fn users(app: Arc<App>) -> Router {
     layered(
         api.route("/api/openapi.json", openapi)
             .merge(health::routes())
+            .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
             .with_state(app),
     )
 }

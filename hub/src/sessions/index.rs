@@ -7,6 +7,7 @@ use std::sync::Arc;
 use breakglass_hub_core::access::{Openness, Sight};
 use breakglass_hub_core::session::{Session, StateName};
 use breakglass_protocol::person::Identity;
+use jiff::Timestamp;
 
 use super::card::{Account, Card, Mark, Place, Texts};
 use super::slots::{Mask, Slots};
@@ -71,6 +72,14 @@ pub(super) struct Index {
     marks: Marks,
     texts: Texts,
     whole: BTreeMap<Place, Arc<Session>>,
+}
+
+/// How many sessions there are.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    pub by_state: [(StateName, usize); 6],
+    /// When the request was made that waits longest for approval.
+    pub oldest_waiting: Option<Timestamp>,
 }
 
 impl Index {
@@ -222,6 +231,22 @@ impl Index {
             .iter()
             .filter_map(|slot| Some(self.entry(slot)?.card.key()))
             .collect()
+    }
+
+    /// How many there are in each state.
+    pub(super) fn census(&self) -> Counted {
+        let of = |state| {
+            let marks = [Mark::State(state)];
+            self.marks.any(&marks.into_iter().collect())
+        };
+        let waiting = of(StateName::PendingApproval);
+        let since = waiting
+            .iter()
+            .filter_map(|slot| Some(self.entry(slot)?.card.place().created_at()));
+        Counted {
+            oldest_waiting: since.min(),
+            by_state: StateName::ALL.map(|state| (state, of(state).iter().count())),
+        }
     }
 
     fn entry(&self, slot: u32) -> Option<&Entry> {

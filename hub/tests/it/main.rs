@@ -13,6 +13,7 @@ mod backup;
 mod folder;
 mod harness;
 mod jobs;
+mod metrics;
 mod outward;
 mod program;
 mod rest;
