@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::watch::Watchers;
 use crate::clock::Clock;
+use crate::intake::Intake;
 use crate::link::Agents;
 use crate::notify::NotifyMetrics;
 use crate::outward::Outward;
@@ -66,6 +67,8 @@ pub struct App {
     /// Where the hub calls by itself.
     pub outward: Outward,
     pub notify_metrics: NotifyMetrics,
+    /// Events that change no object.
+    pub intake: Intake,
     pub ship_metrics: ShipMetrics,
     /// The cluster that the hub runs in, where a destination needs it.
     pub in_cluster: Option<InCluster>,

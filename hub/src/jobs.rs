@@ -19,6 +19,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::intake;
 use crate::notify;
 use crate::serve::ServeError;
 use crate::ship;
@@ -45,6 +46,13 @@ pub fn start(app: &Arc<App>, jobs: &mut JoinSet<Result<&'static str, ServeError>
         let stop = clusters.shutdown.clone();
         stop.run_until_cancelled(clusters::run(&clusters)).await;
         Ok("clusters")
+    });
+    let intake = app.clone();
+    jobs.spawn(async move {
+        let stop = intake.shutdown.clone();
+        stop.run_until_cancelled(Box::pin(intake::run(&intake)))
+            .await;
+        Ok("audit intake")
     });
     for destination in app.outward.destinations.clone() {
         let app = app.clone();

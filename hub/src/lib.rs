@@ -18,6 +18,7 @@ pub mod ca;
 pub mod catalogue;
 pub mod clock;
 pub mod clusters;
+pub mod intake;
 pub mod jobs;
 pub mod link;
 pub mod notify;

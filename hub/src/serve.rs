@@ -22,6 +22,7 @@ use crate::app::{App, Settings};
 use crate::args::ServeArgs;
 use crate::ca::{Authority, CaError, Purpose};
 use crate::clock::Clock;
+use crate::intake::Intake;
 use crate::jobs;
 use crate::link::{self, Agents, ListenerError};
 use crate::notify::{self as notices, NotifyMetrics};
@@ -193,6 +194,7 @@ async fn open(
         settings: settings(args, state),
         outward,
         notify_metrics: NotifyMetrics::new(&metrics),
+        intake: Intake::new(&metrics),
         ship_metrics: ShipMetrics::new(&metrics),
         in_cluster,
         metrics,

@@ -12,6 +12,7 @@ use breakglass_protocol::person::Identity;
 use crate::snapshot::canonical;
 
 pub mod chain;
+pub mod tally;
 
 /// One line of the record. Values are data: nothing here is ever printed unescaped (S20).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +92,8 @@ pub enum Action {
     Login,
     /// A session's people are told that it ends soon.
     ExpiryNear,
+    /// A person asked for what a rule forbids; `verb` and `rules` are in the detail.
+    RequestRefused,
     /// A notification was given up.
     NotificationFailed,
     /// Events of this kind were more than are recorded; how many is in the detail.

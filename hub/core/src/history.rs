@@ -29,7 +29,11 @@ const OPEN_DETAILS: [&str; 14] = [
 pub fn event_of(recorded: &AuditEvent) -> Option<SessionEvent> {
     let only_recorded = matches!(
         recorded.action,
-        Action::AuditRead | Action::AgentRefused | Action::Login | Action::NotificationFailed
+        Action::AuditRead
+            | Action::AgentRefused
+            | Action::Login
+            | Action::RequestRefused
+            | Action::NotificationFailed
     );
     if only_recorded {
         return None;

@@ -169,6 +169,7 @@ fn occasion(event: &AuditEvent, session: &Session) -> Option<Occasion> {
         | Action::ManifestApplied
         | Action::ManifestDeleted
         | Action::AuditRead
+        | Action::RequestRefused
         | Action::NotificationFailed
         | Action::Gap => None,
     }

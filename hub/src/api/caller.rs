@@ -43,6 +43,9 @@ impl FromRequestParts<Arc<App>> for Authenticated {
             return Err(ApiError::Unauthenticated);
         };
         app.pace.person(&caller.identity, token, now)?;
+        let (id, address) = (&origin.request_id, origin.address.as_deref());
+        app.intake
+            .saw(&caller.identity, app.now().wall, id, address);
         Ok(Self { caller, origin })
     }
 }

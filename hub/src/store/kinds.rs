@@ -2,6 +2,7 @@
 //! it instead of in `metadata.resourceVersion`.
 
 use breakglass_hub_core::audit::Cursor;
+use breakglass_hub_core::audit::tally::Tally;
 use breakglass_hub_core::ledger::Ledger;
 use breakglass_hub_core::notice::Warned;
 use breakglass_hub_core::notice::delivery::Delivery;
@@ -50,6 +51,10 @@ impl Stored for Cursor {
 
 impl Stored for Delivery {
     const KIND: ObjectKind = ObjectKind::Delivery;
+}
+
+impl Stored for Tally {
+    const KIND: ObjectKind = ObjectKind::Tally;
 }
 
 impl Stored for Warned {

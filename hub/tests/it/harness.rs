@@ -19,7 +19,7 @@ use breakglass_hub::clock::{Clock, MovableClock};
 use breakglass_hub::serve::{self, Running};
 use breakglass_hub::store::AuditQuery;
 use breakglass_hub::templates::Follower;
-use breakglass_hub_core::audit::AuditEvent;
+use breakglass_hub_core::audit::{Action, AuditEvent};
 use clap::Parser;
 use jiff::Timestamp;
 use serde_json::json;
@@ -172,8 +172,20 @@ impl TestHub {
             .unwrap();
     }
 
-    /// The audit log, oldest first.
+    /// What was done, oldest first: the audit log without what was refused to people and who was seen.
     pub(crate) async fn recorded(&self) -> Vec<AuditEvent> {
+        let mut all = self.all_recorded().await;
+        all.retain(|event| {
+            !matches!(
+                event.action,
+                Action::RequestRefused | Action::Login | Action::Gap
+            )
+        });
+        all
+    }
+
+    /// The audit log, oldest first.
+    pub(crate) async fn all_recorded(&self) -> Vec<AuditEvent> {
         let query = AuditQuery {
             of: None,
             after: 0,

@@ -59,9 +59,14 @@ async fn the_list_is_what_a_busy_hub_exposes() {
     hub.until("all of them", || async {
         hub.clock.advance(Duration::from_secs(2));
         let text = scrape().await;
-        ["hub_agent_refusals_total", "hub_notifications_total", "hub_audit_shipped", "ship_failures"]
-            .iter()
-            .all(|name| text.contains(name))
+        [
+            "hub_agent_refusals_total",
+            "hub_notifications_total",
+            "hub_audit_shipped",
+            "ship_failures",
+        ]
+        .iter()
+        .all(|name| text.contains(name))
     })
     .await;
     let text = scrape().await;
@@ -71,15 +76,17 @@ async fn the_list_is_what_a_busy_hub_exposes() {
         .map(|(name, _)| name.to_owned())
         .collect();
     assert_eq!(exposed, listed("breakglass_hub_"));
-    assert!(!text.contains("debug-session-"), "a session's name is no label");
+    assert!(
+        !text.contains("debug-session-"),
+        "a session's name is no label"
+    );
     assert!(!text.contains("alice"), "a person's name is no label");
 }
 
 #[test]
 fn alerts_and_dashboard_parse_and_name_what_is_listed() {
     let listed: BTreeSet<String> = listed("breakglass_");
-    let alerts: Value =
-        serde_saphyr::from_str(&file("charts/hub/monitoring/alerts.yaml")).unwrap();
+    let alerts: Value = serde_saphyr::from_str(&file("charts/hub/monitoring/alerts.yaml")).unwrap();
     let dashboard: Value =
         serde_json::from_str(&file("charts/hub/monitoring/dashboard.json")).unwrap();
     let mut expressions = Vec::new();

@@ -2,3 +2,4 @@
 
 mod destinations;
 mod notices;
+mod refusals;

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
 use breakglass_hub_core::lifecycle::{NotAllowed, submit};
+use breakglass_hub_core::notice::legible;
 use breakglass_hub_core::refusal::{Refusal, Violation};
 use breakglass_hub_core::request::{Ids, Resolved, resolve};
 use breakglass_hub_core::session::{Session, StateName};
@@ -34,16 +35,17 @@ pub async fn handle(
 ) -> Result<(StatusCode, Json<DebugSessionView>), ApiError> {
     let entries = Entries::load(&app, &asked.template_ref, &asked.cluster).await?;
     for _ in 0..NAME_TRIES {
-        let Resolved {
-            session,
-            mut warnings,
-        } = resolve(
+        let resolved = resolve(
             &asked,
             &entries.as_catalogue(),
             &who.caller,
             ids(&app),
             app.now(),
-        )?;
+        );
+        let Resolved {
+            session,
+            mut warnings,
+        } = resolved.inspect_err(|refusal| record_refusal(&app, &who, &asked, refusal))?;
         app.take_place(&session).await?;
         match create(&app, session, &who).await? {
             Created::Yes(session) => {
@@ -55,6 +57,26 @@ pub async fn handle(
         }
     }
     Err(ApiError::Contended)
+}
+
+/// What was asked for in vain, and which rules forbade it: never the values, which may be secret.
+fn record_refusal(app: &App, who: &Authenticated, asked: &CreateDebugSession, refusal: &Refusal) {
+    let rules: Vec<&str> = refusal.violations.iter().map(|v| v.rule).collect();
+    let object = ObjectRef::new("DebugSessionTemplate", None, &legible(&asked.template_ref));
+    let event = AuditEvent::new(
+        app.now().wall,
+        Actor::Person(who.caller.identity.clone()),
+        Action::RequestRefused,
+        object,
+        Outcome::Refused,
+    )
+    .with("verb", "request")
+    .with("cluster", legible(&asked.cluster))
+    .with("rules", rules.join(","));
+    app.intake.offer(event.from(
+        Some(who.origin.request_id.clone()),
+        who.origin.address.clone(),
+    ));
 }
 
 enum Created {

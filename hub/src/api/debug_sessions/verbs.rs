@@ -15,7 +15,7 @@ use breakglass_protocol::api::debug_session::{
 use crate::api::body::{JsonBody, OptionalBody};
 use crate::api::caller::Authenticated;
 use crate::api::error::ApiError;
-use crate::app::App;
+use crate::app::{App, UpdateError};
 
 type Answer = Result<Json<DebugSessionView>, ApiError>;
 
@@ -106,9 +106,49 @@ async fn run(app: &Arc<App>, who: &Authenticated, name: &str, command: Command) 
             let events = events(&session, before, &command, who, now.wall);
             Ok((session, events))
         })
-        .await?;
+        .await
+        .inspect_err(|error| record_refusal(app, who, name, &command, error))?;
     let warnings = super::link_warning(app, &session).into_iter().collect();
     Ok(Json(super::view(&session, &who.caller, warnings)))
+}
+
+/// What was tried on a session that the person may know of, and which rule forbade it.
+fn record_refusal(
+    app: &App,
+    who: &Authenticated,
+    name: &str,
+    command: &Command,
+    error: &UpdateError<Declined>,
+) {
+    let UpdateError::Refused(declined) = error else {
+        return;
+    };
+    let rules = match declined {
+        Declined::NotFound => return,
+        Declined::Forbidden(why) => why.rule.to_owned(),
+        Declined::NotAllowed(why) => format!("state {}", why.from),
+        Declined::Refused(refusal) => {
+            let rules: Vec<&str> = refusal.violations.iter().map(|v| v.rule).collect();
+            rules.join(",")
+        }
+    };
+    let namespace = Some(app.settings.namespace.as_str());
+    let event = AuditEvent::new(
+        app.now().wall,
+        Actor::Person(who.caller.identity.clone()),
+        Action::RequestRefused,
+        ObjectRef::new("DebugSession", namespace, name),
+        Outcome::Refused,
+    );
+    app.intake.offer(
+        event
+            .with("verb", command.verb().as_str())
+            .with("rules", rules)
+            .from(
+                Some(who.origin.request_id.clone()),
+                who.origin.address.clone(),
+            ),
+    );
 }
 
 /// What the catalogue says now of the session's template (S7); only approvals depend on it.

@@ -90,6 +90,7 @@ impl TestHub {
             notify_metrics: NotifyMetrics::new(&metrics),
             ship_metrics: ShipMetrics::new(&metrics),
             in_cluster: None,
+            intake: breakglass_hub::intake::Intake::new(&metrics),
             metrics,
             template_refusals: breakglass_hub::templates::refusals::TemplateRefusals::default(),
             shutdown: CancellationToken::new(),
