@@ -107,7 +107,8 @@ pub struct Notice {
     pub decision_reason: String,
     /// How long is asked for, in seconds.
     pub requested_seconds: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// `null` before it runs: texts ask for it.
+    #[serde(default)]
     pub expires_at: Option<Timestamp>,
 }
 

@@ -34,22 +34,20 @@ async fn s20_a_file_holds_every_event_in_order_and_proves_the_record() {
     let hub = TestHub::start_calling(folder, &text).await;
     let session = hub.alice().asks_for("quick-debug").await;
     hub.alice().verb("terminate", &session).await.ok();
-    let wanted = recorded(&hub).await;
     let read = || std::fs::read_to_string(&file).unwrap_or_default();
-    hub.until("the file", || async {
-        read().lines().count() as u64 >= wanted
-    })
-    .await;
-    assert_eq!(sequences(&read()), (1..=wanted).collect::<Vec<_>>());
+    let ended = || read().contains("\"terminated\"");
+    hub.until("the end in the file", || async { ended() }).await;
+    let told = sequences(&read());
+    assert!(
+        told.iter().zip(1..).all(|(one, two)| *one == two),
+        "{told:?}"
+    );
     let args = VerifyArgs {
         state: hub.state(),
         against: Some(file.clone()),
     };
-    let told = verify::verify(&args).unwrap();
-    assert!(
-        told.contains(&format!("{wanted} events, {wanted} compared")),
-        "{told}"
-    );
+    let whole = verify::verify(&args).unwrap();
+    assert!(whole.contains("the audit log is whole"), "{whole}");
     // Another record than the one that was told elsewhere, each whole in itself.
     let mut lines: Vec<Value> = read()
         .lines()
@@ -93,9 +91,12 @@ async fn a_webhook_that_was_away_gets_all_of_it_also_over_a_restart() {
         taken().len() as u64 >= wanted
     })
     .await;
-    assert_eq!(
-        taken().into_keys().collect::<Vec<_>>(),
-        (1..=wanted).collect::<Vec<_>>()
+    // In order and without a gap; what was recorded meanwhile comes too.
+    let taken: Vec<u64> = taken().into_keys().collect();
+    assert!(taken.len() as u64 >= wanted);
+    assert!(
+        taken.iter().zip(1..).all(|(one, two)| *one == two),
+        "{taken:?}"
     );
 }
 
