@@ -39,10 +39,7 @@ async fn round(app: &App) -> Result<(), WarnError> {
         .in_states(app.store.as_ref(), &[StateName::Active])
         .await?;
     let mut live = BTreeSet::new();
-    for name in active {
-        let Some(session) = app.session(&name).await? else {
-            continue;
-        };
+    for session in active {
         live.insert(session.uid.to_string());
         if warning_at(&session).is_some_and(|at| at <= app.now().wall) {
             warn(app, &session).await?;
