@@ -54,10 +54,10 @@ fn equal(key: &str, value: &str) -> LabelSelector {
 }
 
 fn refused_by(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Refuse(refusal) => refusal.rule,
-        other => panic!("{other:?}"),
-    }
+    let Verdict::Refuse(refusal) = verdict else {
+        panic!("{verdict:?}");
+    };
+    refusal.rule
 }
 
 #[test]
@@ -95,7 +95,8 @@ fn s17_labels_of_the_live_namespace_decide() {
         "namespaceConstraints.deniedNamespaces",
         "namespaceConstraints.allowedNamespaces",
     );
-    let cases: [(&[(&str, &str)], Option<&str>); 8] = [
+    type Labels<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Labels<'_>, Option<&str>); 8] = [
         (&[("debug-enabled", "true")], None),
         (&[("environment", "dev")], None),
         (&[("environment", "dev"), ("restricted", "")], Some(allowed)),

@@ -33,8 +33,7 @@ pub(super) fn handle_create(held: &mut Held, outcome: Outcome, now: Now) -> Retr
     match outcome {
         Outcome::Object(object) if is_being_deleted(&object) => Retry::Later,
         Outcome::Object(object) if is_ours(held, &object) => {
-            held.created
-                .extend(record_of(&object, NAMESPACE).into_iter());
+            held.created.extend(record_of(&object, NAMESPACE));
             held.refused = None;
             held.touch();
             Retry::Now

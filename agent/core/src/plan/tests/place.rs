@@ -371,14 +371,12 @@ fn s10_everything_is_made_as_the_service_account_and_never_as_the_agent() {
     let mut made = 0;
     for _ in 0..8 {
         for step in story.steps() {
-            match &step {
-                Step::CreateNamespace { deployer, .. }
-                | Step::CreateFirst { deployer, .. }
-                | Step::Apply { deployer, .. } => {
-                    assert_eq!(*deployer, Deployer::ServiceAccount(account()));
-                    made += 1;
-                }
-                _ => {}
+            if let Step::CreateNamespace { deployer, .. }
+            | Step::CreateFirst { deployer, .. }
+            | Step::Apply { deployer, .. } = &step
+            {
+                assert_eq!(*deployer, Deployer::ServiceAccount(account()));
+                made += 1;
             }
             story.perform(&step);
         }
