@@ -236,6 +236,8 @@ impl EventLoop {
         let now = self.now();
         let expired = self.parts.holdings.handle_time(now);
         self.close(expired);
+        let released = self.parts.holdings.release_old(now);
+        self.clean_up(released, now);
         self.parts.link.handle_timeout(now);
         if now.monotonic >= self.next_tick {
             self.tick(now);
@@ -309,6 +311,17 @@ impl EventLoop {
         let message = "the owner of the cluster ended all sessions (annotation end-all on the agent's ConfigMap)";
         let ended = self.parts.holdings.end_all(message, now);
         self.close(ended);
+        let released = self.parts.holdings.release_all(now);
+        self.clean_up(released, now);
+    }
+
+    /// What stayed after its end goes now.
+    fn clean_up(&mut self, released: Vec<GrantUid>, now: Now) {
+        for uid in released {
+            tracing::info!(%uid, "what stayed after the end is removed");
+            self.work.entry(uid.clone()).or_default().begin_cleanup();
+            self.wake(&uid, now.monotonic);
+        }
     }
 
     /// Grants have just ended: they give nothing from this instant on, whatever else takes its time.

@@ -385,6 +385,8 @@ fn link_config(identity: &Identity) -> LinkConfig {
             feature::NAMESPACES,
             feature::IMPERSONATION,
             policy::FEATURE,
+            feature::RECYCLE,
+            feature::NOTIFY_ONLY,
         ]
         .map(str::to_owned)
         .to_vec(),

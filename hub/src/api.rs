@@ -18,6 +18,7 @@ pub mod listener;
 pub mod manifests;
 pub mod metrics;
 pub mod openapi;
+pub mod people;
 pub mod request_id;
 pub mod router;
 pub mod templates;
@@ -28,7 +29,8 @@ use breakglass_protocol::api::cluster::{
     ClusterList, ClusterRegistered, RegisterCluster, WebhookConfig, WebhookConfigRequest,
 };
 use breakglass_protocol::api::debug_session::{
-    CreateDebugSession, DebugSessionList, DebugSessionView, Decide, Invite, Join, NoFields,
+    CreateDebugSession, DebugSessionList, DebugSessionView, Decide, Invite, Join, NoFields, Remove,
+    Renew,
 };
 use breakglass_protocol::api::deny_policy::DenyPolicyList;
 use breakglass_protocol::api::explain::{Explain, Explanation};
@@ -58,6 +60,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         written_by_admins(),
         watch_endpoints(),
         deny_policy_endpoints(),
+        people::endpoints(),
     ]
     .into_iter()
     .flatten()
@@ -146,6 +149,22 @@ fn session_endpoints() -> Vec<Endpoint> {
         )
         .also_at("/{name}/leave")
         .taking::<NoFields>(Optional),
+        Endpoint::post::<View, _, _>(
+            "/debug-sessions/{name}/remove",
+            "removeFromDebugSession",
+            "End somebody's part in a session and cut their streams",
+            verbs::remove,
+        )
+        .also_at("/{name}/remove")
+        .taking::<Remove>(Required),
+        Endpoint::post::<View, _, _>(
+            "/debug-sessions/{name}/renew",
+            "renewDebugSession",
+            "Ask for more time",
+            verbs::renew,
+        )
+        .also_at("/{name}/renew")
+        .taking::<Renew>(Required),
         Endpoint::post::<View, _, _>(
             "/debug-sessions/{name}/terminate",
             "terminateDebugSession",

@@ -6,8 +6,10 @@
 //!   of ended sessions after the retention.
 //! * `ledgers`: places under a template's limit that a crash left behind.
 //! * `warnings`, [`crate::notify`]: people are told, where a channel is configured.
+//! * `bars`: sessions of people who were barred.
 //! * `clusters`: clusters marked connected whose link is gone.
 
+mod bars;
 mod clusters;
 mod deadlines;
 mod ledgers;
@@ -30,6 +32,12 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Starts all jobs. Each ends when the hub stops; one that ends before is a fault that the caller should end the hub for.
 pub fn start(app: &Arc<App>, jobs: &mut JoinSet<Result<&'static str, ServeError>>) {
     let (deadlines, ledgers, clusters) = (app.clone(), app.clone(), app.clone());
+    let bars = app.clone();
+    jobs.spawn(async move {
+        let stop = bars.shutdown.clone();
+        stop.run_until_cancelled(Box::pin(bars::run(&bars))).await;
+        Ok("bars")
+    });
     jobs.spawn(async move {
         let stop = deadlines.shutdown.clone();
         // Boxed: its future holds a session through several awaits and is large.

@@ -24,6 +24,7 @@ pub mod link;
 pub mod notify;
 pub mod outward;
 pub mod pace;
+pub mod people;
 pub mod progress;
 pub mod serve;
 pub mod sessions;

@@ -37,6 +37,8 @@ pub const MAX_EVENTS_PER_COMMIT: usize = 64;
 /// What kind of object it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ObjectKind {
+    /// The one list of people who are barred.
+    Bars,
     Cluster,
     /// How far one reader of the audit log came: a destination, or the notifier.
     Cursor,
@@ -59,7 +61,8 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
+        Self::Bars,
         Self::Cluster,
         Self::Cursor,
         Self::DebugPodTemplate,
@@ -78,6 +81,7 @@ impl ObjectKind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Bars => "Bars",
             Self::Cluster => "Cluster",
             Self::Cursor => "Cursor",
             Self::DebugPodTemplate => "DebugPodTemplate",

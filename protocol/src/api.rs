@@ -8,6 +8,7 @@ pub mod explain;
 pub mod history;
 pub mod manifest;
 pub mod offer;
+pub mod people;
 pub mod problem;
 pub mod template;
 pub mod watch;

@@ -46,6 +46,10 @@ text_id! {
     GrantUid
 }
 text_id! {
+    /// The id of one renewal that was asked for (a UUID): an approval decides this one and no other (S7).
+    RenewalId
+}
+text_id! {
     /// The id of a question that expects one answer. A repeated id is answered again, never done again.
     CallId
 }

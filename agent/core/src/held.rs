@@ -14,6 +14,7 @@ use crate::namespace::Remains;
 use crate::observed::Observed;
 use crate::plan::PodRef;
 use crate::pods;
+use crate::recycle::Recycled;
 use crate::resources::{Look, Resource};
 use crate::workload::{Rendered, WORKLOAD};
 
@@ -65,8 +66,11 @@ pub struct Held {
     pub remains: Remains,
     #[serde(default)]
     pub end: Option<EndRecord>,
+    /// `None` while it runs, and while its workload stays after the end.
     #[serde(default)]
     pub cleanup: Option<Cleanup>,
+    #[serde(default)]
+    pub(crate) recycled: Recycled,
     /// UIDs whose deletion the API server accepted, in this process.
     #[serde(skip)]
     pub(crate) asked: BTreeSet<String>,
@@ -117,6 +121,7 @@ impl Held {
             remains: Remains::default(),
             end: None,
             cleanup: None,
+            recycled: Recycled::default(),
             asked: BTreeSet::new(),
             errors: BTreeMap::new(),
             looks: BTreeMap::new(),
@@ -162,11 +167,20 @@ impl Held {
             return;
         }
         self.deadline.observe(now);
+        let stays = self.would_keep_workload(reason);
         self.end = Some(EndRecord {
             reason,
             at: now.wall,
             message,
         });
+        if stays {
+            self.touch();
+        } else {
+            self.begin_cleanup(now);
+        }
+    }
+
+    pub(crate) fn begin_cleanup(&mut self, now: Now) {
         self.cleanup = Some(Cleanup {
             started_at: now.wall,
             finished_at: None,
@@ -209,6 +223,7 @@ impl Held {
                 self.touch();
             }
         }
+        self.handle_recycling(observed);
     }
 
     /// Makes room for one more: a pod that is no longer seen goes first.
@@ -304,7 +319,20 @@ impl Held {
             self.pods.remove(&record.uid);
             self.touch();
             self.try_finish(now);
+        } else {
+            // A pod that was replaced: nothing proves its end, since the session's own is still to come.
+            self.forget_pod(&record.uid);
         }
+    }
+
+    /// Whether it was remembered.
+    pub(crate) fn forget_pod(&mut self, uid: &str) -> bool {
+        let was_known = self.pods.remove(uid).is_some();
+        if was_known {
+            self.errors.remove(uid);
+            self.touch();
+        }
+        was_known
     }
 
     /// Whether pods could still be there, as far as this record knows.

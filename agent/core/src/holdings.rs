@@ -308,6 +308,25 @@ impl Holdings {
         self.end_where(EndReason::Terminated, Some(message), now, |_, _| true)
     }
 
+    /// Workloads that stayed after the end, long enough (S11): they go now. Returns whose.
+    pub fn release_old(&mut self, now: Now) -> Vec<GrantUid> {
+        self.release_where(now, |held| held.has_stayed_long(now))
+    }
+
+    /// The local kill switch for what stayed.
+    pub fn release_all(&mut self, now: Now) -> Vec<GrantUid> {
+        self.release_where(now, Held::keeps_workload)
+    }
+
+    fn release_where(&mut self, now: Now, is_meant: impl Fn(&Held) -> bool) -> Vec<GrantUid> {
+        let mut released = Vec::new();
+        for (uid, held) in self.held.iter_mut().filter(|(_, held)| is_meant(held)) {
+            held.release(now);
+            released.push(uid.clone());
+        }
+        released
+    }
+
     fn end_where(
         &mut self,
         reason: EndReason,

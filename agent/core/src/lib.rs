@@ -31,6 +31,7 @@ pub mod plan;
 pub mod pods;
 pub mod policies;
 pub mod quota;
+pub mod recycle;
 pub mod report;
 pub mod resources;
 pub mod session_pods;

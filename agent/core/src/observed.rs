@@ -13,6 +13,7 @@ mod from_kube;
 /// Everything seen of one grant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
+    pub watches: Watches,
     pub namespace: NamespaceSeen,
     /// The ServiceAccount as whom the grant's objects are made, if it names one.
     pub deployer: DeployerSeen,
@@ -29,6 +30,14 @@ pub struct Observed {
     /// The cluster's own words on why something is not made: text of the newest `FailedCreate` event of the DaemonSet
     /// or ReplicaSet (quota), and of the newest `FailedScheduling`/image events if the program has them.
     pub trouble: Vec<String>,
+}
+
+/// Whether every watch on session objects has told all there is: until then what is not seen may be there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watches {
+    #[default]
+    Syncing,
+    Synced,
 }
 
 /// The grant's namespace, as last read.

@@ -17,6 +17,7 @@ mod deploy;
 mod end;
 pub mod outcome;
 mod placement;
+mod recycle;
 
 /// One thing for the program to do.
 #[derive(Clone, Debug, PartialEq)]

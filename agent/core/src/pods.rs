@@ -38,6 +38,8 @@ pub enum PodRefusal {
     NoUid,
     #[error("it is being deleted")]
     Deleting,
+    #[error("it is being replaced, because somebody was removed from the session")]
+    Old,
     #[error("its owner is not the workload that was made for the session")]
     OtherOwner,
     #[error("its owner adopted it instead of making it")]

@@ -10,6 +10,9 @@ use crate::plan::outcome;
 use crate::pods;
 use crate::resources;
 
+/// What people are told of a workload that stays (S11).
+const KEPT: &str = "Access has ended. The workload stays, for nobody's use, until the session is terminated or for a day.";
+
 /// The whole report; the newest replaces all older ones.
 #[must_use]
 pub fn report(held: &Held, observed: &Observed, now: Now) -> Report {
@@ -26,6 +29,8 @@ pub fn report(held: &Held, observed: &Observed, now: Now) -> Report {
         uid: held.grant.uid.clone(),
         at: now.wall,
         renewal: held.deadline.renewal(),
+        expires_at: Some(held.deadline.expires_at()),
+        recycled: held.recycled(),
         phase: phase(held, observed, ready),
         message: message(held, observed, now),
         pods,
@@ -39,6 +44,9 @@ pub fn report(held: &Held, observed: &Observed, now: Now) -> Report {
 /// What is wrong with the pods, what is still tried, and what was left out with a warning.
 fn message(held: &Held, observed: &Observed, now: Now) -> Option<String> {
     let pods = pods::explain(held, observed);
+    if held.keeps_workload() {
+        return Some(KEPT.to_owned());
+    }
     if held.has_ended() {
         let Some(kept) = namespace::why_kept(held) else {
             return pods;

@@ -98,6 +98,8 @@ pub(crate) fn grant(kind: WorkloadKind) -> Grant {
         annotations: [("ticket".to_owned(), "1".to_owned())].into(),
         values: Default::default(),
         auxiliary: Vec::new(),
+        recycle: 0,
+        at_expiry: Default::default(),
     }
 }
 

@@ -33,6 +33,8 @@ impl Tombstone {
             uid: uid.clone(),
             at: now.wall,
             renewal: 0,
+            expires_at: None,
+            recycled: 0,
             phase: Phase::Ended,
             message: self.end.message.clone(),
             pods: Vec::new(),

@@ -9,7 +9,7 @@ use breakglass_agent_core::authorize::NamespaceLabels;
 use breakglass_agent_core::clock::Now;
 use breakglass_agent_core::held::Held;
 use breakglass_agent_core::observed::{
-    DeployerSeen, NamespaceSeen, Neighbour, Observed, OwnerFacts, PodFacts, WorkloadFacts,
+    DeployerSeen, NamespaceSeen, Neighbour, Observed, OwnerFacts, PodFacts, Watches, WorkloadFacts,
     WorkloadSeen,
 };
 use breakglass_agent_core::session_pods::{SessionPodBook, SessionPods};
@@ -250,6 +250,11 @@ impl View {
         let session = held.grant.session.as_str();
         let namespace = held.grant.target_namespace.as_str();
         Observed {
+            watches: if self.is_synced() {
+                Watches::Synced
+            } else {
+                Watches::Syncing
+            },
             namespace: reads.namespace.clone(),
             deployer: reads.deployer,
             neighbour: Neighbour::None,

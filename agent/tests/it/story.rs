@@ -310,6 +310,8 @@ fn grant(life: SignedDuration) -> Grant {
         annotations: BTreeMap::new(),
         values: BTreeMap::new(),
         auxiliary: Vec::new(),
+        recycle: 0,
+        at_expiry: Default::default(),
     }
 }
 

@@ -23,6 +23,7 @@ mod manifests;
 mod namespaces;
 mod placement;
 mod profiles;
+mod renewal;
 mod story;
 mod templates;
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         bindings::CASES,
         deploy::CASES,
         end::CASES,
+        renewal::CASES,
         foreign::CASES,
         manifests::CASES,
         namespaces::CASES,

@@ -7,6 +7,12 @@ use breakglass_protocol::api::explain::Operation;
 use breakglass_protocol::kinds::debug_pod_template::TemplateEngine;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod person;
+mod session;
+
+pub use person::Person;
+pub use session::{Decide, Filters, Watch};
+
 #[derive(Parser)]
 #[command(
     name = "bgctl",
@@ -72,6 +78,9 @@ pub enum Command {
     /// Why something would be allowed or refused, rule by rule; nothing is made
     #[command(subcommand)]
     Explain(Explain),
+    /// People: bar somebody from all debug sessions at once
+    #[command(subcommand)]
+    Person(Person),
     /// Check manifests without a hub
     #[command(subcommand)]
     Template(OfflineTemplate),
@@ -197,42 +206,24 @@ pub enum Session {
         #[arg(short, long)]
         yes: bool,
     },
-    Approve {
+    /// End somebody's part in your session and cut their streams: all pods are replaced
+    Remove {
         name: String,
-        #[arg(long)]
-        reason: Option<String>,
+        /// Who
+        #[arg(long, value_name = "NAME")]
+        user: String,
     },
-    Reject {
+    /// Ask for more time
+    Renew {
         name: String,
-        #[arg(long)]
-        reason: Option<String>,
+        /// Such as 30m: added to the session's end
+        #[arg(long, value_name = "DURATION")]
+        extend_by: String,
     },
-}
-
-#[derive(Args, Default)]
-pub struct Filters {
-    #[arg(long)]
-    pub cluster: Option<String>,
-    /// States, comma-separated, in any case
-    #[arg(long, value_delimiter = ',')]
-    pub state: Vec<String>,
-    #[arg(long)]
-    pub user: Option<String>,
-    /// Only sessions that you asked for
-    #[arg(long)]
-    pub mine: bool,
-}
-
-#[derive(Args)]
-pub struct Watch {
-    #[command(flatten)]
-    pub filters: Filters,
-    /// Kept for scripts: the hub tells changes when they happen
-    #[arg(long, value_name = "DURATION")]
-    pub interval: Option<String>,
-    /// All columns
-    #[arg(long)]
-    pub show_full: bool,
+    /// Agree to a request, a renewal, or invitations that wait
+    Approve(Decide),
+    /// Refuse a request, a renewal, or invitations that wait
+    Reject(Decide),
 }
 
 #[derive(Args)]

@@ -7,6 +7,7 @@ mod cluster;
 mod explain;
 mod history;
 mod offer;
+mod person;
 mod pod_template;
 mod render;
 mod session;
@@ -56,6 +57,11 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
                     pod_template::run(&client, settings.output, command).await?
                 }
             }
+        }
+        Command::Person(command) => {
+            let settings = Settings::load(&cli.global)?;
+            let client = Client::new(&settings)?;
+            person::run(&client, settings.output, command).await?;
         }
         Command::Cluster(command) => {
             let settings = Settings::load(&cli.global)?;

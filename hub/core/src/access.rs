@@ -7,11 +7,13 @@
 use breakglass_protocol::person::Identity;
 
 use crate::caller::{Caller, Standing};
-use crate::session::{Clearance, Invitation, InvitedRole, Role, Session, Verdict};
+use crate::session::{Role, Session};
 
 mod flags;
+mod relation;
 mod sight;
 pub use flags::{Flag, Flags, Openness, flags, openness};
+pub use relation::Relation;
 pub use sight::{SeenBy, Sight, seen_by, sight};
 
 /// What a caller may want of a session.
@@ -24,6 +26,7 @@ pub enum Action {
     Leave,
     Renew,
     Invite,
+    Remove,
     Terminate,
     /// kubectl-debug operations; exec and friends are judged by the agent from the grant.
     Operate,
@@ -32,7 +35,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::See,
         Self::Approve,
         Self::Reject,
@@ -40,6 +43,7 @@ impl Action {
         Self::Leave,
         Self::Renew,
         Self::Invite,
+        Self::Remove,
         Self::Terminate,
         Self::Operate,
         Self::ReadAudit,
@@ -55,6 +59,7 @@ impl Action {
             Self::Leave => "leave",
             Self::Renew => "renew",
             Self::Invite => "invite",
+            Self::Remove => "remove",
             Self::Terminate => "terminate",
             Self::Operate => "operate",
             Self::ReadAudit => "readAudit",
@@ -88,144 +93,10 @@ impl Decision {
     }
 }
 
-/// What a caller is to a session. Gathered once, then judged.
-#[derive(Clone, Debug)]
-pub struct Relation<'a> {
-    session: &'a Session,
-    caller: &'a Caller,
-}
-
-impl<'a> Relation<'a> {
-    #[must_use]
-    pub fn of(session: &'a Session, caller: &'a Caller) -> Self {
-        Self { session, caller }
-    }
-
-    /// The account that made the request.
-    #[must_use]
-    pub fn is_owner(&self) -> bool {
-        self.session
-            .requester
-            .is_same_account(&self.caller.identity)
-    }
-
-    /// Anybody who may be the requester under another name.
-    #[must_use]
-    pub fn may_be_requester(&self) -> bool {
-        self.session.requester.is_same_person(&self.caller.identity)
-    }
-
-    /// The role of the caller's present stay.
-    #[must_use]
-    pub fn role(&self) -> Option<Role> {
-        self.session
-            .present_entry(&self.caller.identity)
-            .map(|p| p.role)
-    }
-
-    #[must_use]
-    pub fn is_admin(&self) -> bool {
-        self.caller.standing == Standing::Admin
-    }
-
-    /// Named by the approvers of the snapshot, with the caller's groups of now (S6).
-    #[must_use]
-    pub fn is_approver(&self) -> bool {
-        let terms = &self.session.snapshot.terms.approval;
-        self.caller.is_named_in(&terms.users) || self.caller.is_in_any(&terms.groups)
-    }
-
-    /// Admitted by `allowed`, with the caller's groups of now (S5, S6).
-    #[must_use]
-    pub fn is_admitted(&self) -> bool {
-        self.session.snapshot.terms.admitted.holds(self.caller)
-    }
-
-    #[must_use]
-    pub fn invitation(&self) -> Option<&'a Invitation> {
-        self.session.invitation_of(&self.caller.identity)
-    }
-
-    /// Anybody who may be a participant, past ones too, or an invited person (S5).
-    fn may_be_in_it(&self) -> bool {
-        let me = &self.caller.identity;
-        self.session
-            .participants
-            .iter()
-            .any(|p| p.identity.is_same_person(me))
-            || self
-                .session
-                .invitations
-                .iter()
-                .any(|i| may_mean(&i.user, me))
-    }
-
-    /// Approved the request or an invitation.
-    fn approved(&self) -> bool {
-        let me = &self.caller.identity;
-        let request = self
-            .session
-            .decision
-            .as_ref()
-            .is_some_and(|d| d.verdict == Verdict::Approved && d.by.is_same_person(me));
-        request
-            || self.session.invitations.iter().any(|i| match &i.clearance {
-                Clearance::Approved { by, .. } => by.is_same_person(me),
-                Clearance::NotNeeded | Clearance::Waiting | Clearance::Rejected { .. } => false,
-            })
-    }
-
-    /// Whether the caller could join as participant, and if not, why (S5).
-    ///
-    /// # Errors
-    /// The rule that stands against it.
-    pub fn may_participate(&self) -> Result<(), Forbidden> {
-        let refuse = |rule, message: &str| {
-            Err(Forbidden {
-                rule,
-                message: message.to_owned(),
-            })
-        };
-        let Some(invitation) = self
-            .invitation()
-            .filter(|i| i.role == InvitedRole::Participant)
-        else {
-            return refuse(
-                "join.role",
-                "you are not invited as participant; join as viewer, or ask the owner to invite you",
-            );
-        };
-        if self.approved() {
-            return refuse(
-                "join.approver",
-                "you approved this session, so you can only be a viewer in it",
-            );
-        }
-        match invitation.clearance {
-            Clearance::NotNeeded | Clearance::Approved { .. } => {}
-            Clearance::Waiting => {
-                return refuse(
-                    "join.clearance",
-                    "your invitation was made after the approval and waits for an approver; until then join as viewer",
-                );
-            }
-            Clearance::Rejected { .. } => {
-                return refuse(
-                    "join.clearance",
-                    "an approver refused your invitation; you can join as viewer",
-                );
-            }
-        }
-        if self.is_admitted() {
-            Ok(())
-        } else {
-            refuse(
-                "join.allowed",
-                "the template's `allowed` names neither you nor one of your groups; join as viewer",
-            )
-        }
-    }
-}
+/// The rule that keeps a barred person out of everything, and what they are told (S11).
+pub(crate) const BARRED: &str = "person.barred";
+pub(crate) const BARRED_MESSAGE: &str =
+    "an admin barred you from debug sessions; ask an admin of this hub";
 
 /// Whether an invitation under `name` may mean this person: for what forbids.
 pub(crate) fn may_mean(name: &str, person: &Identity) -> bool {
@@ -241,19 +112,41 @@ pub(crate) fn may_mean(name: &str, person: &Identity) -> bool {
 #[must_use]
 pub fn judge(action: Action, session: &Session, caller: &Caller) -> Decision {
     let relation = Relation::of(session, caller);
-    let decision = match action {
-        Action::See => judge_see(&relation),
-        Action::Approve | Action::Reject => judge_approve(&relation),
-        Action::Join => judge_join(&relation),
-        Action::Leave => judge_leave(&relation),
-        Action::Renew | Action::Invite => judge_owner_only(&relation),
-        Action::Terminate => judge_terminate(&relation),
-        Action::Operate => judge_operate(&relation),
-        Action::ReadAudit => judge_read_audit(&relation),
+    let decision = match (caller.standing, action) {
+        (Standing::Barred, Action::See | Action::Leave) => None,
+        (
+            Standing::Barred,
+            Action::Approve
+            | Action::Reject
+            | Action::Join
+            | Action::Renew
+            | Action::Invite
+            | Action::Remove
+            | Action::Terminate
+            | Action::Operate
+            | Action::ReadAudit,
+        ) => Some(Decision::forbid(BARRED, BARRED_MESSAGE)),
+        (Standing::User | Standing::Admin, _) => None,
     };
+    let decision = decision.unwrap_or_else(|| judge_relation(action, &relation));
     match (decision, judge_see(&relation)) {
         (Decision::Forbidden(_), Decision::NotFound) => Decision::NotFound,
         (decision, _) => decision,
+    }
+}
+
+fn judge_relation(action: Action, relation: &Relation<'_>) -> Decision {
+    match action {
+        Action::See => judge_see(relation),
+        Action::Approve | Action::Reject => judge_approve(relation),
+        Action::Join => judge_join(relation),
+        Action::Leave => judge_leave(relation),
+        Action::Renew => judge_renew(relation),
+        Action::Invite => judge_owner_only(relation),
+        Action::Remove => judge_remove(relation),
+        Action::Terminate => judge_terminate(relation),
+        Action::Operate => judge_operate(relation),
+        Action::ReadAudit => judge_read_audit(relation),
     }
 }
 
@@ -291,7 +184,14 @@ fn judge_approve(r: &Relation<'_>) -> Decision {
 fn judge_join(r: &Relation<'_>) -> Decision {
     if r.is_owner() {
         Decision::forbid("join.owner", "you are the owner and in the session already")
-    } else if r.invitation().is_some() || r.is_admitted() {
+    } else if r.invitation().is_some() {
+        Decision::Allow
+    } else if r.was_removed() {
+        Decision::forbid(
+            "join.removed",
+            "you were removed from this session; only a new invitation of its owner lets you in",
+        )
+    } else if r.is_admitted() {
         Decision::Allow
     } else {
         Decision::forbid(
@@ -317,6 +217,28 @@ fn judge_owner_only(r: &Relation<'_>) -> Decision {
         Decision::Allow
     } else {
         Decision::forbid("owner", "only the owner of the session may do this")
+    }
+}
+
+/// S6: with the groups of now. Who is no longer admitted keeps what they have until it ends, and gets no more.
+fn judge_renew(r: &Relation<'_>) -> Decision {
+    match judge_owner_only(r) {
+        Decision::Allow if !r.is_admitted() => Decision::forbid(
+            "renew.allowed",
+            "the template's `allowed` no longer names you or one of your groups; the session ends at its time",
+        ),
+        decision @ (Decision::Allow | Decision::NotFound | Decision::Forbidden(_)) => decision,
+    }
+}
+
+fn judge_remove(r: &Relation<'_>) -> Decision {
+    if r.is_owner() || r.is_admin() {
+        Decision::Allow
+    } else {
+        Decision::forbid(
+            "remove.owner",
+            "only the owner of the session or an admin may remove somebody from it",
+        )
     }
 }
 

@@ -62,6 +62,10 @@ pub enum Action {
     Invited,
     Joined,
     Left,
+    Removed,
+    /// Asked for; it may wait for an approver, and waits for the agent.
+    RenewalRequested,
+    /// The agent has taken it in: it counts (S12).
     Renewed,
     Terminated,
     Expired,
@@ -98,6 +102,8 @@ pub enum Action {
     NotificationFailed,
     /// Events of this kind were more than are recorded; how many is in the detail.
     Gap,
+    PersonBarred,
+    PersonUnbarred,
 }
 
 /// What it was done to.

@@ -12,11 +12,13 @@ pub struct Caller {
     pub standing: Standing,
 }
 
-/// Whether the caller is in one of the hub's admin groups.
+/// Whether the caller is in one of the hub's admin groups, or barred by an admin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     User,
     Admin,
+    /// May look at what was theirs, and nothing else, admin or not (S11).
+    Barred,
 }
 
 impl Caller {

@@ -281,15 +281,15 @@ fn role_rule(session: &Session, person: &Caller, operation: wire::Operation) -> 
 
 fn running_rule(session: &Session, now: Now) -> RuleVerdict {
     match &session.state {
-        State::Active(running) if now.wall < running.expires_at => said(
+        State::Active(active) if now.wall < active.running.expires_at => said(
             "state",
             RuleWord::Passed,
-            format!("the session is Active until {}", running.expires_at),
+            format!("the session is Active until {}", active.running.expires_at),
         ),
-        State::Active(running) => said(
+        State::Active(active) => said(
             "state",
             RuleWord::Refused,
-            format!("the session ended at {}", running.expires_at),
+            format!("the session ended at {}", active.running.expires_at),
         ),
         State::Pending
         | State::PendingApproval

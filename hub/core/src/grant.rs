@@ -6,11 +6,12 @@ use breakglass_protocol::ids::{GrantUid, Revision};
 use breakglass_protocol::limits::MAX_GRANT_BYTES;
 use breakglass_protocol::person::Identity;
 use breakglass_protocol::wire::grant::{
-    self as wire, Desired, Grant, GrantContext, GrantedPerson, PodSource, Work, feature,
+    self as wire, AtExpiry, Desired, Grant, GrantContext, GrantedPerson, PodSource, Work, feature,
 };
 
 use crate::clock::later;
-use crate::session::{EndReason, Participant, Role, Session, Settled, State, Verdict};
+use crate::session::{EndReason, Participant, Role, Running, Session, Settled, State, Verdict};
+use crate::snapshot::Renewals;
 
 /// How people of the hub read in one cluster (`Cluster.spec.userNames`; only admins set it, S19).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,7 +94,7 @@ pub fn of(session: &Session, names: &UserNames) -> Option<Grant> {
     if !is_wanted(session) {
         return None;
     }
-    let running = session.state.running()?;
+    let running = promised(session)?;
     let terms = &session.snapshot.terms;
     let desired = match session.state.end() {
         None => Desired::Running {},
@@ -125,16 +126,41 @@ pub fn of(session: &Session, names: &UserNames) -> Option<Grant> {
         annotations: terms.annotations.clone(),
         values: terms.values.clone(),
         auxiliary: terms.auxiliary.clone(),
+        recycle: session.recycle,
+        at_expiry: at_expiry(session),
     })
+}
+
+/// What the agent is told of the session's time: an agreed renewal included, which counts once it has taken it in (S12).
+fn promised(session: &Session) -> Option<Running> {
+    match &session.state {
+        State::Active(active) => Some(active.promised()),
+        State::Pending
+        | State::PendingApproval
+        | State::Expired(..)
+        | State::Terminated(..)
+        | State::Failed(..) => session.state.running().copied(),
+    }
+}
+
+/// What is to become of the workload at the end of its time; once somebody asked for its removal, that (S11).
+fn at_expiry(session: &Session) -> AtExpiry {
+    match (&session.state, &session.cleanup_request) {
+        (State::Active(_) | State::Expired(..), None) => session.snapshot.terms.at_expiry,
+        (State::Active(_) | State::Expired(..), Some(_))
+        | (
+            State::Pending | State::PendingApproval | State::Terminated(..) | State::Failed(..),
+            _,
+        ) => AtExpiry::RemoveAll,
+    }
 }
 
 /// Time from the start to the end of the last possible renewal (D2).
 fn last_span(session: &Session) -> std::time::Duration {
     let terms = &session.snapshot.terms;
-    if terms.max_renewals == 0 {
-        terms.duration
-    } else {
-        terms.max_duration.max(terms.duration)
+    match terms.renewals {
+        Renewals::None => terms.duration,
+        Renewals::UpTo { .. } => terms.max_duration.max(terms.duration),
     }
 }
 
@@ -253,6 +279,11 @@ fn requires(grant: &Grant) -> Vec<String> {
         (
             workload.disruption_budget.is_some(),
             feature::DISRUPTION_BUDGET,
+        ),
+        (grant.recycle > 0, feature::RECYCLE),
+        (
+            grant.at_expiry == AtExpiry::KeepWorkload,
+            feature::NOTIFY_ONLY,
         ),
     ];
     let needed = needed.into_iter().filter(|(is_needed, _)| *is_needed);

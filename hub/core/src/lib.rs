@@ -16,6 +16,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod bars;
 pub mod caller;
 pub mod clock;
 pub mod enrolment;

@@ -8,28 +8,42 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use breakglass_protocol::ids::RenewalId;
+use breakglass_protocol::wire::grant::AtExpiry;
+
 use crate::access::{self, Action, Forbidden};
 use crate::caller::Caller;
 use crate::clock::{Now, between, later, whole_second};
 use crate::refusal::Refusal;
-use crate::session::{End, EndReason, InvitedRole, Running, Session, State, StateName};
+use crate::session::{
+    Active, CleanupRequest, End, EndReason, InvitedRole, Running, Session, State, StateName,
+};
 use crate::snapshot::Requirement;
 
 mod approval;
 mod facts;
 mod people;
+mod renewal;
 
+use approval::Asked;
 pub use approval::StillOffered;
 pub use facts::is_open_to;
+pub(crate) use people::cut_off;
+
+/// What people are told of a session whose workload outlives its time (S11).
+const KEPT: &str = "access has ended; the workload stays, for nobody's use, until the session is terminated or for a day";
 
 /// What a person asks of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
+    /// With a renewal's id: decides that one and nothing else.
     Approve {
         reason: Option<String>,
+        renewal: Option<RenewalId>,
     },
     Reject {
         reason: Option<String>,
+        renewal: Option<RenewalId>,
     },
     /// Without a role: the most that was granted.
     Join {
@@ -41,10 +55,17 @@ pub enum Command {
         users: Vec<String>,
         role: Option<InvitedRole>,
     },
+    /// Somebody who is or was in it, or is invited.
+    Remove {
+        user: String,
+    },
     /// Withdraws a session that is not Active yet.
     Terminate,
     Renew {
-        extend_by: Duration,
+        /// As it was typed.
+        extend_by: String,
+        /// The id that this renewal gets.
+        id: RenewalId,
     },
 }
 
@@ -57,6 +78,7 @@ impl Command {
             Self::Join { .. } => Verb::Join,
             Self::Leave => Verb::Leave,
             Self::Invite { .. } => Verb::Invite,
+            Self::Remove { .. } => Verb::Remove,
             Self::Terminate => Verb::Terminate,
             Self::Renew { .. } => Verb::Renew,
         }
@@ -69,6 +91,7 @@ impl Command {
             Self::Join { .. } => Action::Join,
             Self::Leave => Action::Leave,
             Self::Invite { .. } => Action::Invite,
+            Self::Remove { .. } => Action::Remove,
             Self::Terminate => Action::Terminate,
             Self::Renew { .. } => Action::Renew,
         }
@@ -84,6 +107,7 @@ pub enum Verb {
     Join,
     Leave,
     Invite,
+    Remove,
     Renew,
     Terminate,
     Expire,
@@ -101,6 +125,7 @@ impl Verb {
             Self::Join => "join",
             Self::Leave => "leave",
             Self::Invite => "invite",
+            Self::Remove => "remove somebody from",
             Self::Renew => "renew",
             Self::Terminate => "terminate",
             Self::Expire => "expire",
@@ -156,20 +181,22 @@ pub fn perform(
     let moment = session.not_before(now.wall);
     let at = whole_second(moment);
     match command {
-        Command::Approve { reason } => {
-            approval::approve(session, reason.as_deref(), caller, offer, at)
+        Command::Approve { reason, renewal } => {
+            let asked = Asked::new(reason.as_deref(), renewal.as_ref());
+            approval::approve(session, asked, caller, offer, moment)
         }
-        Command::Reject { reason } => approval::reject(session, reason.as_deref(), caller, moment),
+        Command::Reject { reason, renewal } => {
+            let asked = Asked::new(reason.as_deref(), renewal.as_ref());
+            approval::reject(session, asked, caller, moment)
+        }
         Command::Join { role } => people::join(session, *role, caller, at),
         Command::Leave => people::leave(session, caller, at),
         Command::Invite { users, role } => people::invite(session, users, *role, caller, at),
+        Command::Remove { user } => people::remove(session, user, caller, at),
         Command::Terminate => Ok(terminate(session, &caller.identity.name, moment)?),
-        Command::Renew { .. } => Err(not_allowed(
-            &session,
-            Verb::Renew,
-            "renewal is not supported yet; request a new session",
-        )
-        .into()),
+        Command::Renew { extend_by, id } => {
+            renewal::renew(session, extend_by, id, caller, offer, moment)
+        }
     }
 }
 
@@ -202,7 +229,7 @@ pub fn submit(session: Session, now: Now) -> Result<Session, NotAllowed> {
 /// # Errors
 /// If it is not Active, or has time left.
 pub fn expire(session: Session, now: Now) -> Result<Session, NotAllowed> {
-    let State::Active(running) = session.state else {
+    let State::Active(Active { running, .. }) = session.state else {
         return Err(not_allowed(
             &session,
             Verb::Expire,
@@ -221,8 +248,13 @@ pub fn expire(session: Session, now: Now) -> Result<Session, NotAllowed> {
         by: None,
         at: session.not_before(running.expires_at),
     };
+    let message = match session.snapshot.terms.at_expiry {
+        AtExpiry::RemoveAll => session.message,
+        AtExpiry::KeepWorkload => Some(KEPT.to_owned()),
+    };
     Ok(Session {
         state: State::Expired(running, end),
+        message,
         ..session
     })
 }
@@ -286,7 +318,7 @@ pub fn fail(session: Session, message: impl Into<String>, now: Now) -> Result<Se
     }
 }
 
-fn terminate(session: Session, by: &str, at: Timestamp) -> Result<Session, NotAllowed> {
+pub(crate) fn terminate(session: Session, by: &str, at: Timestamp) -> Result<Session, NotAllowed> {
     let end = || End {
         reason: EndReason::Terminated,
         by: Some(by.to_owned()),
@@ -297,10 +329,22 @@ fn terminate(session: Session, by: &str, at: Timestamp) -> Result<Session, NotAl
             state: State::Terminated(None, end()),
             ..session
         }),
-        State::Active(running) => Ok(Session {
-            state: State::Terminated(Some(running), end()),
+        State::Active(active) => Ok(Session {
+            state: State::Terminated(Some(active.running), end()),
             ..session
         }),
+        // S11: a workload that outlives its session goes now; the state stays.
+        State::Expired(..)
+            if session.has_leftovers()
+                && session.snapshot.terms.at_expiry == AtExpiry::KeepWorkload =>
+        {
+            let by = by.to_owned();
+            let first = session.cleanup_request;
+            Ok(Session {
+                cleanup_request: first.or(Some(CleanupRequest { by, at })),
+                ..session
+            })
+        }
         // S11: asking again for the end of something that left traces cleans up and changes no state.
         State::Expired(..) | State::Terminated(..) | State::Failed(..)
             if session.has_leftovers() =>
@@ -318,11 +362,11 @@ fn terminate(session: Session, by: &str, at: Timestamp) -> Result<Session, NotAl
 fn activate(session: Session, at: Timestamp) -> Session {
     let expires_at = later(at, session.snapshot.terms.duration);
     Session {
-        state: State::Active(Running {
+        state: State::Active(Active::new(Running {
             starts_at: at,
             expires_at,
             renewals: 0,
-        }),
+        })),
         ..session
     }
 }

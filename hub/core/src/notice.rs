@@ -152,6 +152,8 @@ fn occasion(event: &AuditEvent, session: &Session) -> Option<Occasion> {
         | Action::Invited
         | Action::Joined
         | Action::Left
+        | Action::Removed
+        | Action::RenewalRequested
         | Action::Renewed
         | Action::CleanedUp
         | Action::TemplateLoaded
@@ -167,6 +169,8 @@ fn occasion(event: &AuditEvent, session: &Session) -> Option<Occasion> {
         | Action::WebhookClientSigned
         | Action::AgentRefused
         | Action::Login
+        | Action::PersonBarred
+        | Action::PersonUnbarred
         | Action::ManifestApplied
         | Action::ManifestDeleted
         | Action::AuditRead
@@ -331,9 +335,10 @@ pub fn legible(text: &str) -> String {
 /// half of its time is over, so that a short session's warning means something.
 #[must_use]
 pub fn warning_at(session: &Session) -> Option<Timestamp> {
-    let State::Active(running) = &session.state else {
+    let State::Active(active) = &session.state else {
         return None;
     };
+    let running = active.running;
     let given = &session.snapshot.source.template.grace_period_before_expiry;
     let grace = given.as_ref().map_or(DEFAULT_GRACE, |d| d.duration());
     let whole = between(running.starts_at, running.expires_at);

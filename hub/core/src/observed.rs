@@ -4,8 +4,8 @@ use breakglass_protocol::ids::{ClusterName, GrantUid};
 use breakglass_protocol::wire::grant::EndReason as SaidReason;
 use breakglass_protocol::wire::report::{EndRecord, Phase, Report};
 
-use crate::clock::{Now, whole_microsecond};
-use crate::session::{End, EndReason, Observed, Running, Session, Settled, State};
+use crate::clock::{Now, whole_microsecond, whole_second};
+use crate::session::{Active, End, EndReason, Observed, Running, Session, Settled, State};
 
 mod resources;
 mod translate;
@@ -71,9 +71,10 @@ pub fn observe(
         observed,
         ..session
     };
+    let session = renewed(session, report);
     let session = match (&session.state, &report.end) {
-        (State::Active(running), Some(end)) => {
-            let running = *running;
+        (State::Active(active), Some(end)) => {
+            let running = active.running;
             ended_by_agent(session, running, end, report.message.as_deref(), now)
         }
         (State::Active(_), None) => Session {
@@ -131,6 +132,7 @@ fn taken_in(old: &Observed, report: &Report) -> Observed {
     Observed {
         reported_at: Some(whole_microsecond(report.at)),
         renewal: old.renewal.max(report.renewal),
+        recycled: old.recycled.max(report.recycled),
         pods: report.pods.iter().map(translate::pod).collect(),
         deployed: report.deployed.iter().map(translate::deployed).collect(),
         auxiliary: resources::auxiliary(&report.resources),
@@ -141,6 +143,27 @@ fn taken_in(old: &Observed, report: &Report) -> Observed {
             .map(translate::cleanup)
             .or_else(|| old.cleanup.clone()),
         settled: old.settled,
+    }
+}
+
+/// A renewal counts from the agent's acknowledgement (S12), until the end that the agent tells: its ceiling may be nearer.
+fn renewed(session: Session, report: &Report) -> Session {
+    let State::Active(active) = &session.state else {
+        return session;
+    };
+    let promised = active.promised();
+    if promised.renewals == active.running.renewals || report.renewal < promised.renewals {
+        return session;
+    }
+    let said = report.expires_at.map_or(promised.expires_at, whole_second);
+    let running = Running {
+        // Never nearer than it was: times of a session do not move backwards.
+        expires_at: said.min(promised.expires_at).max(active.running.expires_at),
+        ..promised
+    };
+    Session {
+        state: State::Active(Active::new(running)),
+        ..session
     }
 }
 

@@ -18,11 +18,12 @@ use jiff::Timestamp;
 
 use binding::Way;
 
-use crate::caller::Caller;
+use crate::access::{BARRED, BARRED_MESSAGE};
+use crate::caller::{Caller, Standing};
 use crate::clock::{Now, later};
 use crate::grant;
 use crate::refusal::{Class, Refusal, Violation};
-use crate::session::{Running, Session, State};
+use crate::session::{Active, Running, Session, State};
 
 mod admission;
 mod assemble;
@@ -175,6 +176,13 @@ fn gather<'a>(
     caller: &'a Caller,
     now: Timestamp,
 ) -> Result<Facts<'a>, Refusal> {
+    match caller.standing {
+        Standing::User | Standing::Admin => {}
+        Standing::Barred => {
+            let why = Violation::new(Class::Forbidden, "requestedBy", BARRED, BARRED_MESSAGE);
+            return Err(one(why));
+        }
+    }
     let unknown = || {
         let message = format!("there is no session template {:?}", asked.template_ref);
         one(Violation::new(
@@ -253,7 +261,7 @@ fn check_size(session: &Session) -> Result<(), Refusal> {
         renewals: 0,
     };
     let active = Session {
-        state: State::Active(running),
+        state: State::Active(Active::new(running)),
         ..session.clone()
     };
     match grant::prepare(&active, &grant::UserNames::default(), Revision(0)) {

@@ -3,9 +3,11 @@
 //!
 //! Times that the kind stores in whole seconds are whole seconds here too, so that what is read is what was written.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
-use breakglass_protocol::ids::{ClusterName, GrantUid};
+use breakglass_protocol::ids::{ClusterName, GrantUid, RenewalId};
 use breakglass_protocol::kinds::debug_session::{
     AllowedPod, AuxiliaryResourceStatus, Cleanup, DebugSessionSpec, DeployedResource,
     PodTemplateResourceStatus,
@@ -39,14 +41,28 @@ pub struct Session {
     pub snapshot: Snapshot,
     /// The decision on the request itself, once there is one.
     pub decision: Option<Decision>,
+    /// Who approved renewals: one entry a person, with the newest.
+    pub renewal_approvals: Vec<RenewalApproval>,
     /// Every stay of everybody, oldest first; the owner is first. Who comes back gets a new entry.
     pub participants: Vec<Participant>,
     /// Oldest first; the newest of a person counts.
     pub invitations: Vec<Invitation>,
+    /// How often the pods were to be replaced: with each removal of somebody who may have open streams (D7).
+    pub recycle: u32,
     pub observed: Observed,
     /// For people: what the session waits for or why it failed.
     pub message: Option<String>,
+    /// Who asked, after the end, that the workload that stayed goes (S11).
+    pub cleanup_request: Option<CleanupRequest>,
     pub state: State,
+}
+
+/// See [`Session::cleanup_request`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CleanupRequest {
+    pub by: String,
+    /// To the microsecond.
+    pub at: Timestamp,
 }
 
 /// The states of spec 1 section 3.
@@ -54,11 +70,64 @@ pub struct Session {
 pub enum State {
     Pending,
     PendingApproval,
-    Active(Running),
+    Active(Active),
     /// Only a session that ran can expire.
     Expired(Running, End),
     Terminated(Option<Running>, End),
     Failed(Option<Running>, End),
+}
+
+/// What only an Active session has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Active {
+    pub running: Running,
+    /// One at a time; it lapses with the session's end.
+    pub renewal: Option<Renewal>,
+}
+
+/// A renewal that was asked for and does not count yet (S12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    pub id: RenewalId,
+    /// Whole seconds.
+    pub extend_by: Duration,
+    pub requested_by: Identity,
+    pub requested_at: Timestamp,
+    pub stage: RenewalStage,
+}
+
+/// How far a renewal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewalStage {
+    AwaitingApproval,
+    /// The agent is told; from its acknowledgement on the session runs until then.
+    AwaitingAgent {
+        expires_at: Timestamp,
+    },
+}
+
+impl Active {
+    /// From its start, with nothing asked.
+    #[must_use]
+    pub fn new(running: Running) -> Self {
+        Self {
+            running,
+            renewal: None,
+        }
+    }
+
+    /// The end that the agent is told, with the number of renewals that leads there.
+    #[must_use]
+    pub fn promised(&self) -> Running {
+        match self.renewal.as_ref().map(|renewal| renewal.stage) {
+            Some(RenewalStage::AwaitingAgent { expires_at }) => Running {
+                expires_at,
+                renewals: self.running.renewals.saturating_add(1),
+                ..self.running
+            },
+            Some(RenewalStage::AwaitingApproval) | None => self.running,
+        }
+    }
 }
 
 /// The time of an Active session.
@@ -97,7 +166,8 @@ impl State {
     pub fn running(&self) -> Option<&Running> {
         match self {
             Self::Pending | Self::PendingApproval => None,
-            Self::Active(running) | Self::Expired(running, _) => Some(running),
+            Self::Active(active) => Some(&active.running),
+            Self::Expired(running, _) => Some(running),
             Self::Terminated(running, _) | Self::Failed(running, _) => running.as_ref(),
         }
     }
@@ -128,6 +198,14 @@ pub enum Verdict {
     Rejected,
 }
 
+/// An approver's agreement to a renewal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenewalApproval {
+    pub id: RenewalId,
+    pub by: Identity,
+    pub at: Timestamp,
+}
+
 /// One stay of one person in a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Participant {
@@ -136,6 +214,8 @@ pub struct Participant {
     pub role: Role,
     pub joined_at: Timestamp,
     pub left_at: Option<Timestamp>,
+    /// Who ended the stay for them, or made sure of its end later.
+    pub removed_by: Option<Identity>,
 }
 
 /// An invitation; it counts only once that person joins (S5, D12).
@@ -147,6 +227,14 @@ pub struct Invitation {
     pub invited_by: Identity,
     pub invited_at: Timestamp,
     pub clearance: Clearance,
+    pub withdrawn: Option<Withdrawn>,
+}
+
+/// An invitation that lets nobody in any more: its person was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawn {
+    pub by: Identity,
+    pub at: Timestamp,
 }
 
 /// Whether an invitation as participant may be used already (S5).
@@ -173,6 +261,8 @@ pub struct Observed {
     pub reported_at: Option<Timestamp>,
     /// The renewal that the agent has taken in (S12).
     pub renewal: u32,
+    /// Of the replacements of pods, those that are done.
+    pub recycled: u32,
     pub pods: Vec<AllowedPod>,
     pub deployed: Vec<DeployedResource>,
     /// One for each auxiliary resource, in the template's order.
@@ -219,12 +309,14 @@ impl Session {
             .find(|p| p.identity.is_same_account(identity))
     }
 
-    /// The newest invitation in a person's name, byte for byte: what permits compares nothing looser.
+    /// The newest invitation in a person's name, byte for byte: what permits compares nothing looser. None once it is
+    /// withdrawn: a removal withdraws all older ones too.
     #[must_use]
     pub fn invitation_of(&self, identity: &Identity) -> Option<&Invitation> {
         self.invitations
             .iter()
             .rev()
             .find(|i| i.user == identity.name)
+            .filter(|i| i.withdrawn.is_none())
     }
 }

@@ -12,9 +12,12 @@ use breakglass_protocol::kinds::debug_session as kind;
 use breakglass_protocol::kinds::debug_session::{
     DebugSessionSpec, ResolvedBinding, ResolvedRequest, ResolvedValue,
 };
-use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplateSpec;
+use breakglass_protocol::kinds::debug_session_template::{
+    DebugSessionTemplateSpec, ExpirationBehavior,
+};
 use breakglass_protocol::wire::grant::{
-    Auxiliary, GrantedValue, NamespaceRule, Operations, ServiceAccountName, ValueOrigin, Work,
+    AtExpiry, Auxiliary, GrantedValue, NamespaceRule, Operations, ServiceAccountName, ValueOrigin,
+    Work,
 };
 
 use crate::caller::Caller;
@@ -64,7 +67,9 @@ pub struct Terms {
     pub duration: Duration,
     /// No renewal leads past start + this.
     pub max_duration: Duration,
-    pub max_renewals: u32,
+    pub renewals: Renewals,
+    /// `expirationBehavior`, as the agent is told it.
+    pub at_expiry: AtExpiry,
     pub target_namespace: String,
     /// What the cluster still decides about it.
     pub namespace_rule: Option<NamespaceRule>,
@@ -83,6 +88,17 @@ pub struct Terms {
     pub auxiliary: Vec<Auxiliary>,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
+}
+
+/// Whether and how the session may be renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewals {
+    None,
+    UpTo {
+        times: u32,
+        /// Whether an approver must agree to each.
+        requirement: Requirement,
+    },
 }
 
 /// Who decides, if anybody must.
@@ -189,7 +205,11 @@ impl Terms {
         Ok(Self {
             duration: seconds(resolved.duration_seconds, "resolved.durationSeconds")?,
             max_duration: seconds(resolved.max_duration_seconds, "resolved.maxDurationSeconds")?,
-            max_renewals: count(resolved.max_renewals),
+            renewals: renewals(resolved),
+            at_expiry: match resolved.expiration_behavior.unwrap_or_default() {
+                ExpirationBehavior::Terminate => AtExpiry::RemoveAll,
+                ExpirationBehavior::NotifyOnly => AtExpiry::KeepWorkload,
+            },
             target_namespace: resolved
                 .target_namespace
                 .clone()
@@ -232,6 +252,19 @@ fn binding_limits(layers: Layers<'_>) -> BindingLimits {
 
 fn count(value: Option<i32>) -> u32 {
     value.and_then(|v| u32::try_from(v).ok()).unwrap_or(0)
+}
+
+fn renewals(resolved: &ResolvedRequest) -> Renewals {
+    match (resolved.allow_renewal, count(resolved.max_renewals)) {
+        (Some(false), _) | (_, 0) => Renewals::None,
+        (Some(true) | None, times) => Renewals::UpTo {
+            times,
+            requirement: match resolved.require_approval_for_renewal {
+                Some(true) => Requirement::Required,
+                Some(false) | None => Requirement::NotRequired,
+            },
+        },
+    }
 }
 
 fn values(resolved: &ResolvedRequest) -> BTreeMap<String, GrantedValue> {

@@ -38,7 +38,7 @@ impl FromRequestParts<Arc<App>> for Authenticated {
         let now = app.now().monotonic;
         let token = bearer(&parts.headers).unwrap_or_default();
         app.pace.admit(address, token, now)?;
-        let Some(caller) = app.users.caller(token, &app.settings.admin_groups) else {
+        let Some(mut caller) = app.users.caller(token, &app.settings.admin_groups) else {
             app.pace.stranger(address, now)?;
             return Err(ApiError::Unauthenticated);
         };
@@ -46,6 +46,9 @@ impl FromRequestParts<Arc<App>> for Authenticated {
         let (id, address) = (&origin.request_id, origin.address.as_deref());
         app.intake
             .saw(&caller.identity, app.now().wall, id, address);
+        if app.bars().await?.find(&caller.identity).is_some() {
+            caller.standing = Standing::Barred;
+        }
         Ok(Self { caller, origin })
     }
 }
@@ -75,7 +78,7 @@ impl FromRequestParts<Arc<App>> for Admin {
             Authenticated::from_request_parts(parts, app).await?;
         match caller.standing {
             Standing::Admin => Ok(Self { caller, origin }),
-            Standing::User => Err(ApiError::AdminsOnly),
+            Standing::User | Standing::Barred => Err(ApiError::AdminsOnly),
         }
     }
 }

@@ -11,6 +11,7 @@ use breakglass_hub_core::lifecycle::{self, NotAllowed};
 use breakglass_hub_core::session::{Session, State};
 use breakglass_protocol::kinds::debug_session::DebugSession;
 use breakglass_protocol::limits::CLEANUP_RETENTION;
+use breakglass_protocol::wire::grant::AtExpiry;
 use jiff::Timestamp;
 
 use super::pause_after;
@@ -44,10 +45,14 @@ fn due(session: &Session, settings: &Settings) -> (Timestamp, Due) {
             later(session.created_at, settings.approval_timeout),
             Due::ApprovalTimeout,
         ),
-        State::Active(running) => (running.expires_at, Due::Expiry),
+        State::Active(active) => (active.running.expires_at, Due::Expiry),
         State::Expired(_, end) | State::Terminated(_, end) | State::Failed(_, end) => {
             // Not before the agent gave up on leftovers: until then the session tells what is left.
-            let kept = settings.session_retention.max(CLEANUP_RETENTION);
+            let stays = match session.snapshot.terms.at_expiry {
+                AtExpiry::RemoveAll => Duration::ZERO,
+                AtExpiry::KeepWorkload => CLEANUP_RETENTION,
+            };
+            let kept = settings.session_retention.max(CLEANUP_RETENTION + stays);
             (later(end.at, kept), Due::Removal)
         }
     }

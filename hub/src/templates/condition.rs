@@ -96,6 +96,7 @@ impl Referable {
             | ObjectKind::DebugSessionClusterBinding
             | ObjectKind::DenyPolicy
             | ObjectKind::Enrolment
+            | ObjectKind::Bars
             | ObjectKind::Ledger
             | ObjectKind::Cursor
             | ObjectKind::Delivery
@@ -156,6 +157,7 @@ impl Readiness {
             | ObjectKind::DebugSession
             | ObjectKind::DenyPolicy
             | ObjectKind::Enrolment
+            | ObjectKind::Bars
             | ObjectKind::Ledger
             | ObjectKind::Cursor
             | ObjectKind::Delivery

@@ -8,6 +8,7 @@ mod explain;
 mod headers;
 mod history;
 mod joining;
+mod leaving;
 mod listener;
 mod lists;
 mod manifests;

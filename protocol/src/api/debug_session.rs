@@ -48,6 +48,25 @@ pub struct CreateDebugSession {
 pub struct Decide {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// `status.pendingRenewal.id`: decide that renewal and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal_id: Option<String>,
+}
+
+/// `POST …/remove`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Remove {
+    /// Name of somebody who is or was in the session, or is invited to it.
+    pub user: String,
+}
+
+/// `POST …/renew`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Renew {
+    /// Such as `30m`: added to `expiresAt`.
+    pub extend_by: String,
 }
 
 /// `POST …/invite`.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::cleanup::{Cleanup, End, EndReason, RemainingObject, RemovedObject};
-pub use self::decision::{Approval, PendingRenewal};
+pub use self::decision::{Approval, PendingRenewal, RenewalApproval, RenewalWait};
 pub use self::deployed::{
     AdditionalResourceStatus, AllowedPod, AuxiliaryResourceStatus, ContainerStatus,
     DeployedResource, PodTemplateResourceStatus,
@@ -126,10 +126,16 @@ pub struct DebugSessionStatus {
     pub approval: Option<Approval>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_renewal: Option<PendingRenewal>,
+    /// Everybody who approved a renewal, with the newest that they approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renewal_approvals: Vec<RenewalApproval>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<Participant>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub invitations: Vec<Invitation>,
+    /// Whether the pods were to be replaced, because somebody who may have open streams was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_replacement: Option<PodReplacement>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_pods: Vec<AllowedPod>,
     /// Resolved: every operation says true or false.
@@ -240,6 +246,15 @@ pub struct TerminalSharingStatus {
     pub session_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attach_command: Option<String>,
+}
+
+/// How often all pods were to be replaced, and how often that is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodReplacement {
+    pub requested: i32,
+    /// From the agent: of the pods from before, all are gone.
+    pub completed: i32,
 }
 
 /// What the agent last said of the session.

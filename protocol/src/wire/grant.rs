@@ -35,6 +35,10 @@ pub mod feature {
     pub const NAMESPACES: &str = "namespaces.v1";
     /// Objects made as a ServiceAccount of the cluster.
     pub const IMPERSONATION: &str = "impersonation.v1";
+    /// Pods that are replaced while the session runs, because somebody was removed from it.
+    pub const RECYCLE: &str = "recycle.v1";
+    /// A workload that stays when the session's time is over, and that nobody may use any more.
+    pub const NOTIFY_ONLY: &str = "notify-only.v1";
 }
 
 /// See the module's text.
@@ -80,6 +84,31 @@ pub struct Grant {
     /// Resources beside the workload, in the order of the session template.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub auxiliary: Vec<Auxiliary>,
+    /// A number that grows: whenever it does, every pod of then is replaced, once. Cuts the streams of who was removed (D7).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub recycle: u32,
+    #[serde(default, skip_serializing_if = "AtExpiry::is_default")]
+    pub at_expiry: AtExpiry,
+}
+
+/// What the agent does with the workload when the session's time is over. Access ends either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AtExpiry {
+    #[default]
+    RemoveAll,
+    /// `notify-only`: pods are replaced, by ones that nobody may use; all goes a day later, or once the grant says so.
+    KeepWorkload,
+}
+
+impl AtExpiry {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The value of one variable.

@@ -16,6 +16,12 @@ pub struct Report {
     pub at: Timestamp,
     /// The renewal that the agent has taken in; a renewal counts from then on (S12).
     pub renewal: u32,
+    /// When the agent will end it, by that renewal and its ceiling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The grant's `recycle` whose pods from before are all gone.
+    #[serde(default)]
+    pub recycled: u32,
     pub phase: Phase,
     /// In plain words, why pods are not ready or what failed. For people.
     #[serde(default)]

@@ -1,7 +1,7 @@
 //! How a frame of the hub becomes, or changes, what is held.
 
 use breakglass_protocol::limits::MAX_PEOPLE_PER_SESSION;
-use breakglass_protocol::wire::grant::{Desired, EndReason, Grant};
+use breakglass_protocol::wire::grant::{AtExpiry, Desired, EndReason, Grant};
 
 use super::{Received, Taken};
 use crate::ceiling::{Ceiling, judge_grant, leave_out_unlisted, settle_namespace};
@@ -15,12 +15,13 @@ use crate::workload::{self, Rendered, Seed};
 /// name stay those of the first frame.
 pub(super) fn update(held: &mut Held, received: Received, now: Now) -> Taken {
     if held.has_ended() {
-        return Taken::Same;
+        return released(held, &received.grant, now);
     }
     let before = changing(held);
     let grant = received.grant;
     held.deadline
         .receive(grant.renewal, grant.expires_at, received.remaining, now);
+    held.grant.at_expiry = grant.at_expiry;
     if let Some((reason, message)) = wanted_end(&grant) {
         held.end(reason, message, now);
     } else if let Some(why) = missing(&received.missing_features) {
@@ -30,6 +31,7 @@ pub(super) fn update(held: &mut Held, received: Received, now: Now) -> Taken {
     } else {
         held.grant.people = grant.people;
         held.grant.operations = grant.operations;
+        held.grant.recycle = held.grant.recycle.max(grant.recycle);
         held.grant.renewal = held.deadline.renewal();
         held.grant.expires_at = held.deadline.expires_at();
         held.grant.last_end = grant.last_end;
@@ -43,12 +45,24 @@ pub(super) fn update(held: &mut Held, received: Received, now: Now) -> Taken {
     Taken::Changed
 }
 
+/// After the end a frame can only say that what stayed is to go.
+fn released(held: &mut Held, grant: &Grant, now: Now) -> Taken {
+    match grant.at_expiry {
+        AtExpiry::RemoveAll if held.keeps_workload() => {
+            held.release(now);
+            Taken::Changed
+        }
+        AtExpiry::RemoveAll | AtExpiry::KeepWorkload => Taken::Same,
+    }
+}
+
 /// All that a later frame can change.
 fn changing(held: &Held) -> impl PartialEq + use<> {
     (
         held.grant.people.clone(),
         held.grant.operations,
         held.grant.last_end,
+        (held.grant.recycle, held.grant.at_expiry),
         held.deadline.renewal(),
         held.deadline.expires_at(),
         held.deadline.ends(),

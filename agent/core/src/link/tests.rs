@@ -132,6 +132,8 @@ fn report(uid: &str, phase: ReportPhase) -> Report {
         uid: GrantUid::new(uid),
         at: sample::wall(0),
         renewal: 0,
+        expires_at: None,
+        recycled: 0,
         phase,
         message: None,
         pods: Vec::new(),

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::recycle::plan_recycle;
 use super::{Deployer, PodRef, Step, journal, placement};
 use crate::clock::Now;
 use crate::deadline::millis_between;
@@ -21,6 +22,7 @@ pub(super) fn plan_deploy(held: &Held, observed: &Observed, now: Now) -> Vec<Ste
     if held.rendered.is_none() {
         return steps;
     }
+    steps.extend(plan_recycle(held, observed));
     let caps = cap_pods(held, observed, now);
     steps.extend(placement::remove_pods(held, observed));
     match held.next_document() {

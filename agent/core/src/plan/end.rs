@@ -5,6 +5,7 @@ use breakglass_protocol::labels;
 use breakglass_protocol::limits::{CLEANUP_RETENTION, POD_GRACE_SECONDS};
 use breakglass_protocol::wire::report::ObjectRecord;
 
+use super::recycle::plan_recycle;
 use super::{PodRef, Step, journal};
 use crate::clock::Now;
 use crate::deadline::millis_between;
@@ -20,6 +21,10 @@ pub(super) fn plan_end(held: &Held, observed: &Observed, now: Now) -> Vec<Step> 
     }
     let mut steps = vec![Step::CloseAccess];
     steps.extend(journal(held));
+    if held.keeps_workload() {
+        steps.extend(plan_recycle(held, observed));
+        return steps;
+    }
     if is_too_old(held, now) {
         steps.push(Step::GiveUp);
         return steps;
@@ -91,7 +96,7 @@ fn delete_pods(held: &Held, observed: &Observed) -> Vec<Step> {
         .collect()
 }
 
-fn is_ending_soon(pod: &PodFacts) -> bool {
+pub(super) fn is_ending_soon(pod: &PodFacts) -> bool {
     pod.deleting
         .is_some_and(|deleting| deleting.grace_seconds <= POD_GRACE_SECONDS)
 }
@@ -100,7 +105,7 @@ fn is_seen(observed: &Observed, uid: &str) -> bool {
     observed.pods.iter().any(|pod| pod.uid == uid)
 }
 
-fn pod_ref(pod: &PodFacts) -> PodRef {
+pub(super) fn pod_ref(pod: &PodFacts) -> PodRef {
     PodRef {
         namespace: pod.namespace.clone(),
         name: pod.name.clone(),

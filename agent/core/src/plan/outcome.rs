@@ -130,6 +130,8 @@ fn handle_confirm(held: &mut Held, record: &ObjectRecord, outcome: Outcome, now:
     }
     if held.has_ended() {
         held.confirm_removed(record, now);
+    } else if held.forget_pod(&record.uid) {
+        // A pod that was replaced.
     } else {
         // Somebody deleted it while the grant runs: without a record it is made anew.
         held.created.retain(|known| known.uid != record.uid);

@@ -16,7 +16,7 @@ use crate::holdings::Holdings;
 use crate::nodes::NodesSeen;
 use crate::observed::{
     DeployerSeen, Inhabitant, NamespaceFacts, NamespaceSeen, Neighbour, OwnerFacts, PodFacts,
-    ServiceFacts, WorkloadFacts, WorkloadSeen,
+    ServiceFacts, Watches, WorkloadFacts, WorkloadSeen,
 };
 use crate::quota;
 use crate::report::report;
@@ -25,6 +25,7 @@ use crate::sample::{self, at};
 mod beside;
 mod place;
 mod placement;
+mod recycle;
 
 /// (kind, name) → object.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,8 @@ struct Cluster {
     objects: BTreeMap<(String, String), Value>,
     next_uid: u32,
     nodes: NodesSeen,
+    /// Seconds after the start of the story, for `creationTimestamp`.
+    clock: i64,
     namespace: Option<NamespaceSeen>,
     /// Present unless a story says otherwise.
     deployer: Option<DeployerSeen>,
@@ -65,6 +68,7 @@ impl Cluster {
         self.next_uid += 1;
         object["metadata"]["uid"] = json!(format!("uid-{}", self.next_uid));
         object["metadata"]["generation"] = json!(1);
+        object["metadata"]["creationTimestamp"] = json!(sample::wall(self.clock).to_string());
         self.objects.insert(key(&object), object.clone());
         object
     }
@@ -185,6 +189,7 @@ impl Cluster {
                 }
             });
         Observed {
+            watches: Watches::Synced,
             namespace: self
                 .namespace
                 .clone()
@@ -451,6 +456,7 @@ impl Story {
             self.perform(&step);
         }
         self.now += 1;
+        self.cluster.clock = self.now;
     }
 
     fn perform(&mut self, step: &Step) {

@@ -78,6 +78,8 @@ impl<'a> PodJudge<'a> {
             Some(PodRefusal::NoUid)
         } else if pod.deleting.is_some() {
             Some(PodRefusal::Deleting)
+        } else if held.is_old(pod) {
+            Some(PodRefusal::Old)
         } else if !is_owned_now(held, pod, &self.observed.replica_sets) {
             Some(PodRefusal::OtherOwner)
         } else if pod.origin != Origin::MadeByOwner {

@@ -153,6 +153,7 @@ fn pod_cause(judge: &PodJudge<'_>, pod: &PodFacts) -> Option<String> {
             | PodRefusal::OtherNamespace(_)
             | PodRefusal::NoUid
             | PodRefusal::Deleting
+            | PodRefusal::Old
             | PodRefusal::OtherOwner => None,
         };
     }

@@ -62,5 +62,7 @@ pub fn grant(pod: &str, typed: &str) -> Grant {
         annotations: BTreeMap::new(),
         values: BTreeMap::from([("x".to_owned(), value)]),
         auxiliary: Vec::new(),
+        recycle: 0,
+        at_expiry: Default::default(),
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use breakglass_protocol::api::debug_session::{
-    CreateDebugSession, DebugSessionList, DebugSessionView, Decide, Invite, Join, NoFields, Summary,
+    CreateDebugSession, DebugSessionList, DebugSessionView, Decide, Invite, Join, NoFields, Remove,
+    Renew, Summary,
 };
 use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
 
@@ -40,13 +41,28 @@ pub async fn run(client: &Client, format: Format, command: Session) -> Result<()
             }
             verb(client, format, &name, "terminate", &NoFields {}).await
         }
-        Session::Approve { name, reason } => {
-            verb(client, format, &name, "approve", &Decide { reason }).await
+        Session::Remove { name, user } => {
+            verb(client, format, &name, "remove", &Remove { user }).await
         }
-        Session::Reject { name, reason } => {
-            verb(client, format, &name, "reject", &Decide { reason }).await
+        Session::Renew { name, extend_by } => {
+            verb(client, format, &name, "renew", &Renew { extend_by }).await
         }
+        Session::Approve(args) => decide(client, format, "approve", args).await,
+        Session::Reject(args) => decide(client, format, "reject", args).await,
     }
+}
+
+async fn decide(
+    client: &Client,
+    format: Format,
+    word: &str,
+    args: crate::args::Decide,
+) -> Result<()> {
+    let body = Decide {
+        reason: args.reason,
+        renewal_id: args.renewal,
+    };
+    verb(client, format, &args.name, word, &body).await
 }
 
 async fn verb<B: serde::Serialize>(

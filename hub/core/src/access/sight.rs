@@ -34,7 +34,8 @@ pub fn seen_by(session: &Session) -> impl Iterator<Item = SeenBy<'_>> {
             subject: &identity.subject,
         });
     let approval = &session.snapshot.terms.approval;
-    let invited = session.invitations.iter().map(|i| i.user.as_str());
+    let open = session.invitations.iter().filter(|i| i.withdrawn.is_none());
+    let invited = open.map(|i| i.user.as_str());
     let names = invited
         .chain(approval.users.iter().map(String::as_str))
         .map(SeenBy::Name);
@@ -47,7 +48,7 @@ pub fn seen_by(session: &Session) -> impl Iterator<Item = SeenBy<'_>> {
 pub fn sight(caller: &Caller) -> Sight<'_> {
     match caller.standing {
         Standing::Admin => Sight::Everything,
-        Standing::User => {
+        Standing::User | Standing::Barred => {
             let me = &caller.identity;
             let account = SeenBy::Account {
                 issuer: &me.issuer,

@@ -1,8 +1,10 @@
-//! Approve and reject: of the request, and of invitations made after it was approved (S5, S7).
+//! Approve and reject: of the request, of a renewal, and of invitations made after the approval (S5, S7).
 
 use jiff::Timestamp;
 
-use super::{Declined, Verb, activate, end_failed, not_allowed};
+use breakglass_protocol::ids::RenewalId;
+
+use super::{Declined, Verb, activate, end_failed, not_allowed, renewal};
 use crate::caller::Caller;
 use crate::clock::whole_second;
 use crate::refusal::{Class, Refusal, Violation};
@@ -20,28 +22,60 @@ pub enum StillOffered {
     },
 }
 
-pub(super) fn approve(
-    session: Session,
-    reason: Option<&str>,
-    caller: &Caller,
-    offer: &StillOffered,
-    at: Timestamp,
-) -> Result<Session, Declined> {
-    let decides_request = match session.state {
-        State::PendingApproval => true,
-        State::Active(_) if session.has_waiting_invitations() => false,
+/// What an approver says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    reason: Option<&'a str>,
+    /// Only this renewal.
+    renewal: Option<&'a RenewalId>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(reason: Option<&'a str>, renewal: Option<&'a RenewalId>) -> Self {
+        Self { reason, renewal }
+    }
+}
+
+/// What waits for an approver. One thing is decided at a time: what an approver was shown first.
+enum Waiting {
+    Request,
+    /// Before the invitations (D19).
+    Renewal,
+    /// All that were made after the approval.
+    Invitations,
+}
+
+fn waiting(session: &Session, asked: Asked<'_>, verb: Verb) -> Result<Waiting, Declined> {
+    let waiting = match &session.state {
+        State::PendingApproval => Waiting::Request,
+        State::Active(_) if session.has_waiting_renewal() => Waiting::Renewal,
+        State::Active(_) if asked.renewal.is_none() && session.has_waiting_invitations() => {
+            Waiting::Invitations
+        }
         State::Active(_) => {
-            return Err(
-                not_allowed(&session, Verb::Approve, "nothing in it waits for approval").into(),
-            );
+            return Err(not_allowed(session, verb, "nothing in it waits for approval").into());
         }
         State::Pending | State::Expired(..) | State::Terminated(..) | State::Failed(..) => {
-            return Err(
-                not_allowed(&session, Verb::Approve, "it does not wait for approval").into(),
-            );
+            return Err(not_allowed(session, verb, "it does not wait for approval").into());
         }
     };
-    check_reason(&session, reason, Verdict::Approved)?;
+    let waits = session.renewal().map(|renewal| &renewal.id);
+    if asked.renewal.is_some_and(|id| waits != Some(id)) {
+        let message = "is not the renewal that waits; look at the session again".to_owned();
+        return Err(conflict("renewalId", "approve.renewalId", message));
+    }
+    Ok(waiting)
+}
+
+pub(super) fn approve(
+    session: Session,
+    asked: Asked<'_>,
+    caller: &Caller,
+    offer: &StillOffered,
+    moment: Timestamp,
+) -> Result<Session, Declined> {
+    let waiting = waiting(&session, asked, Verb::Approve)?;
+    check_reason(&session, asked.reason, Verdict::Approved)?;
     if let StillOffered::No { reason } = offer {
         let message = format!(
             "what was requested is no longer offered: {reason}; reject it and let it be requested anew"
@@ -52,72 +86,73 @@ pub(super) fn approve(
             message,
         ));
     }
-    if decides_request {
-        let decision = decision(&session, Verdict::Approved, reason, caller, at);
-        return Ok(activate(
-            Session {
-                decision: Some(decision),
-                ..session
-            },
-            at,
-        ));
+    let at = whole_second(moment);
+    match waiting {
+        Waiting::Request => {
+            let decision = decision(&session, Verdict::Approved, asked.reason, caller, at);
+            let decision = Some(decision);
+            Ok(activate(
+                Session {
+                    decision,
+                    ..session
+                },
+                at,
+            ))
+        }
+        Waiting::Renewal => renewal::agree(session, caller, moment),
+        Waiting::Invitations => {
+            let by = caller.identity.clone();
+            Ok(clear(session, &Clearance::Approved { by, at }))
+        }
     }
-    Ok(clear(
-        session,
-        &Clearance::Approved {
-            by: caller.identity.clone(),
-            at,
-        },
-    ))
 }
 
 pub(super) fn reject(
     session: Session,
-    reason: Option<&str>,
+    asked: Asked<'_>,
     caller: &Caller,
     moment: Timestamp,
 ) -> Result<Session, Declined> {
+    let waiting = waiting(&session, asked, Verb::Reject)?;
+    check_reason(&session, asked.reason, Verdict::Rejected)?;
     let at = whole_second(moment);
-    match session.state {
-        State::PendingApproval => {
-            check_reason(&session, reason, Verdict::Rejected)?;
-            let decision = decision(&session, Verdict::Rejected, reason, caller, at);
-            let by = caller.identity.name.clone();
-            let message = match reason {
-                Some(reason) => format!("rejected by {by}: {reason}"),
-                None => format!("rejected by {by}"),
-            };
-            let end = End {
-                reason: EndReason::Rejected,
-                by: Some(by),
-                at: moment,
-            };
-            Ok(end_failed(
-                Session {
-                    decision: Some(decision),
-                    ..session
-                },
-                end,
-                message,
-            ))
-        }
-        State::Active(_) if session.has_waiting_invitations() => {
-            check_reason(&session, reason, Verdict::Rejected)?;
-            Ok(clear(
-                session,
-                &Clearance::Rejected {
-                    by: caller.identity.clone(),
-                    at,
-                },
-            ))
-        }
-        State::Active(_) => {
-            Err(not_allowed(&session, Verb::Reject, "nothing in it waits for approval").into())
-        }
-        State::Pending | State::Expired(..) | State::Terminated(..) | State::Failed(..) => {
-            Err(not_allowed(&session, Verb::Reject, "it does not wait for approval").into())
+    match waiting {
+        Waiting::Request => Ok(reject_request(session, asked.reason, caller, moment)),
+        Waiting::Renewal => renewal::refuse(session, moment),
+        Waiting::Invitations => {
+            let by = caller.identity.clone();
+            Ok(clear(session, &Clearance::Rejected { by, at }))
         }
     }
+}
+
+fn reject_request(
+    session: Session,
+    reason: Option<&str>,
+    caller: &Caller,
+    moment: Timestamp,
+) -> Session {
+    let at = whole_second(moment);
+    let decision = decision(&session, Verdict::Rejected, reason, caller, at);
+    let by = caller.identity.name.clone();
+    let message = match reason {
+        Some(reason) => format!("rejected by {by}: {reason}"),
+        None => format!("rejected by {by}"),
+    };
+    let end = End {
+        reason: EndReason::Rejected,
+        by: Some(by),
+        at: moment,
+    };
+    let decision = Some(decision);
+    end_failed(
+        Session {
+            decision,
+            ..session
+        },
+        end,
+        message,
+    )
 }
 
 fn decision(
@@ -140,7 +175,7 @@ fn clear(mut session: Session, clearance: &Clearance) -> Session {
     for invitation in session
         .invitations
         .iter_mut()
-        .filter(|i| i.clearance == Clearance::Waiting)
+        .filter(|i| i.clearance == Clearance::Waiting && i.withdrawn.is_none())
     {
         invitation.clearance = clearance.clone();
     }
@@ -185,7 +220,7 @@ fn constraint(field: &str, rule: &'static str, message: String) -> Declined {
     refused(Violation::constraint(field, rule, message))
 }
 
-fn conflict(field: &str, rule: &'static str, message: String) -> Declined {
+pub(super) fn conflict(field: &str, rule: &'static str, message: String) -> Declined {
     refused(Violation::new(Class::Conflict, field, rule, message))
 }
 

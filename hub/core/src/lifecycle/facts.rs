@@ -3,20 +3,23 @@
 use jiff::Timestamp;
 
 use crate::access::Action;
-use crate::clock::whole_microsecond;
-use crate::session::{Clearance, Session, Settled, State};
+use crate::clock::{later, whole_microsecond};
+use crate::session::{Clearance, Renewal, RenewalStage, Session, Settled, State};
+use crate::snapshot::Renewals;
 
 /// Whether the state alone admits what a caller may do: for the `can…` flags.
 #[must_use]
 pub fn is_open_to(session: &Session, action: Action) -> bool {
-    let waits = session.state == State::PendingApproval || session.has_waiting_invitations();
+    let waits = session.state == State::PendingApproval
+        || session.has_waiting_invitations()
+        || session.has_waiting_renewal();
     let active = matches!(session.state, State::Active(_));
     match action {
         Action::See | Action::ReadAudit => true,
         Action::Approve | Action::Reject => waits,
         Action::Join | Action::Leave | Action::Operate => active,
-        Action::Invite => active || session.state.end().is_none(),
-        Action::Renew => false,
+        Action::Invite | Action::Remove => active || session.state.end().is_none(),
+        Action::Renew => session.could_be_renewed(),
         Action::Terminate => session.state.end().is_none() || session.has_leftovers(),
     }
 }
@@ -41,7 +44,41 @@ impl Session {
             && self
                 .invitations
                 .iter()
-                .any(|i| i.clearance == Clearance::Waiting)
+                .any(|i| i.clearance == Clearance::Waiting && i.withdrawn.is_none())
+    }
+
+    /// Whether an approver has a renewal to decide (S7).
+    #[must_use]
+    pub fn has_waiting_renewal(&self) -> bool {
+        self.renewal()
+            .is_some_and(|renewal| renewal.stage == RenewalStage::AwaitingApproval)
+    }
+
+    /// The renewal that does not count yet.
+    #[must_use]
+    pub fn renewal(&self) -> Option<&Renewal> {
+        match &self.state {
+            State::Active(active) => active.renewal.as_ref(),
+            State::Pending
+            | State::PendingApproval
+            | State::Expired(..)
+            | State::Terminated(..)
+            | State::Failed(..) => None,
+        }
+    }
+
+    /// Whether its terms leave something to ask for. The time left is judged when it is asked.
+    fn could_be_renewed(&self) -> bool {
+        let State::Active(active) = &self.state else {
+            return false;
+        };
+        let terms = &self.snapshot.terms;
+        let last = later(active.running.starts_at, terms.max_duration);
+        let has_one_left = match terms.renewals {
+            Renewals::None => false,
+            Renewals::UpTo { times, .. } => active.running.renewals < times,
+        };
+        active.renewal.is_none() && has_one_left && active.running.expires_at < last
     }
 
     /// `at`, but never before anything that this session recorded: a clock that was set back moves nothing backwards.
@@ -55,10 +92,19 @@ impl Session {
         let decided = [
             self.decision.as_ref().map(|d| d.at),
             self.state.running().map(|r| r.starts_at),
+            self.renewal().map(|r| r.requested_at),
         ];
+        let withdrawn = self
+            .invitations
+            .iter()
+            .map(|i| Some(i.withdrawn.as_ref()?.at));
+        let agreed = self.renewal_approvals.iter().map(|a| Some(a.at));
         stays
             .chain(invited)
             .chain(decided)
+            .chain(agreed)
+            .chain(withdrawn)
+            .chain([self.cleanup_request.as_ref().map(|r| r.at)])
             .flatten()
             .fold(whole_microsecond(at).max(self.created_at), Timestamp::max)
     }

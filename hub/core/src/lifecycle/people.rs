@@ -1,9 +1,10 @@
-//! Join, leave, invite (S5, D12).
+//! Join, leave, invite, remove (S5, S11, D7, D12).
 
 use jiff::Timestamp;
 
 use breakglass_protocol::limits::MAX_PEOPLE_PER_SESSION;
-use breakglass_protocol::person::check_person_name;
+use breakglass_protocol::person::{Identity, check_person_name};
+use breakglass_protocol::wire::grant::Operation;
 
 use super::approval::refused;
 use super::{Declined, Verb, not_allowed};
@@ -11,7 +12,8 @@ use crate::access::{Forbidden, Relation};
 use crate::caller::Caller;
 use crate::refusal::{Class, Refusal, Violation};
 use crate::session::{
-    Clearance, Invitation, InvitedRole, Participant, Role, Session, State, Verdict, covers,
+    Active, Clearance, Invitation, InvitedRole, Participant, Role, Session, State, Verdict,
+    Withdrawn, covers,
 };
 use crate::snapshot::Requirement;
 
@@ -24,7 +26,7 @@ pub(super) fn join(
     caller: &Caller,
     at: Timestamp,
 ) -> Result<Session, Declined> {
-    let State::Active(running) = session.state else {
+    let State::Active(Active { running, .. }) = session.state else {
         return Err(
             not_allowed(&session, Verb::Join, "only an Active session can be joined").into(),
         );
@@ -60,6 +62,7 @@ pub(super) fn join(
         },
         joined_at: at,
         left_at: None,
+        removed_by: None,
     });
     Ok(session)
 }
@@ -149,7 +152,9 @@ pub(super) fn invite(
         let standing = session.invitations.iter().rev().find(|i| i.user == *user);
         // The same invitation again, or less than what stands: nothing is taken from anybody by inviting.
         if standing.is_some_and(|i| {
-            covers(i.role, role) && !matches!(i.clearance, Clearance::Rejected { .. })
+            covers(i.role, role)
+                && i.withdrawn.is_none()
+                && !matches!(i.clearance, Clearance::Rejected { .. })
         }) {
             continue;
         }
@@ -159,9 +164,69 @@ pub(super) fn invite(
             invited_by: caller.identity.clone(),
             invited_at: at,
             clearance: clearance.clone(),
+            withdrawn: None,
         });
     }
     Ok(session)
+}
+
+/// Ends somebody's access, also that of who left already: their streams are cut by replacing the pods (S11, D7), and only
+/// a new invitation lets them in again.
+pub(super) fn remove(
+    session: Session,
+    user: &str,
+    caller: &Caller,
+    at: Timestamp,
+) -> Result<Session, Declined> {
+    if session.state.end().is_some() {
+        let why = "it has ended, and nobody is in it";
+        return Err(not_allowed(&session, Verb::Remove, why).into());
+    }
+    let wrong = |rule, message| Err(refused(Violation::constraint("user", rule, message)));
+    if user == session.requester.name {
+        return wrong(
+            "remove.owner",
+            "is the owner; terminate the session instead",
+        );
+    }
+    let was_in_it = session.participants.iter().any(|p| p.identity.name == user);
+    if !was_in_it && session.invitations.iter().all(|i| i.user != user) {
+        return wrong(
+            "remove.participants",
+            "is neither in this session nor invited to it",
+        );
+    }
+    Ok(cut_off(session, user, &caller.identity, at))
+}
+
+/// The same person removed again changes nothing.
+pub(crate) fn cut_off(mut session: Session, user: &str, by: &Identity, at: Timestamp) -> Session {
+    let operations = session.snapshot.terms.operations;
+    let mut has_streams = false;
+    for stay in &mut session.participants {
+        if stay.identity.name != user || stay.removed_by.is_some() {
+            continue;
+        }
+        has_streams |= match stay.role {
+            Role::Owner | Role::Participant => {
+                Operation::ALL.into_iter().any(|op| operations.allows(op))
+            }
+            // S4: they only follow logs.
+            Role::Viewer => operations.logs,
+        };
+        stay.left_at.get_or_insert(at);
+        stay.removed_by = Some(by.clone());
+    }
+    for invitation in &mut session.invitations {
+        if invitation.user == user && invitation.withdrawn.is_none() {
+            let by = by.clone();
+            invitation.withdrawn = Some(Withdrawn { by, at });
+        }
+    }
+    if has_streams && matches!(session.state, State::Active(_)) {
+        session.recycle = session.recycle.saturating_add(1);
+    }
+    session
 }
 
 /// S5: where approval is required, participants invited after it wait for an approver.
@@ -219,8 +284,9 @@ fn check_users(session: &Session, users: &[String], role: InvitedRole) -> Vec<Vi
 }
 
 fn is_approver_of_it(session: &Session, user: &str) -> bool {
-    session
+    let of_request = session
         .decision
         .as_ref()
-        .is_some_and(|d| d.verdict == Verdict::Approved && d.by.name == user)
+        .is_some_and(|d| d.verdict == Verdict::Approved && d.by.name == user);
+    of_request || session.renewal_approvals.iter().any(|a| a.by.name == user)
 }

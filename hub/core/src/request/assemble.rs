@@ -11,7 +11,9 @@ use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
 use breakglass_protocol::kinds::references::BindingRef;
 
 use super::layers::Layers;
-use super::{Facts, Found, Ids, admission, binding, namespace, one, people, reason, scheduling};
+use super::{
+    Facts, Found, Ids, admission, binding, defaults, namespace, one, people, reason, scheduling,
+};
 use crate::caller::Caller;
 use crate::clock::{Now, whole_second};
 use crate::refusal::{Refusal, Violation};
@@ -48,6 +50,7 @@ pub(super) fn assemble(
         role: Role::Owner,
         joined_at: created_at,
         left_at: None,
+        removed_by: None,
     };
     Ok(Session {
         name: ids.name,
@@ -57,11 +60,14 @@ pub(super) fn assemble(
         requester: facts.caller.identity.clone(),
         snapshot,
         decision: None,
+        renewal_approvals: Vec::new(),
         participants: vec![owner],
         invitations: invitations(facts, &spec, created_at),
         spec,
+        recycle: 0,
         observed: Observed::default(),
         message: None,
+        cleanup_request: None,
         state: State::Pending,
     })
 }
@@ -122,6 +128,7 @@ fn resolved_of(facts: &Facts<'_>, found: Found) -> ResolvedRequest {
     let spec = &facts.template.spec;
     let seconds = |d: Duration| i64::try_from(d.as_secs()).ok();
     let operations = facts.layers.merged_operations();
+    let constraints = facts.layers.merged_constraints();
     let approvers = facts.layers.approvers().cloned().unwrap_or_default();
     ResolvedRequest {
         mode: Some(spec.mode.unwrap_or_default()),
@@ -131,10 +138,15 @@ fn resolved_of(facts: &Facts<'_>, found: Found) -> ResolvedRequest {
         namespace_terms: found.namespace.terms,
         impersonate: found.deployer,
         duration_seconds: seconds(found.duration),
-        // Renewal is not built: the end of the first span is the last end.
-        max_duration_seconds: seconds(found.duration),
-        allow_renewal: Some(false),
-        max_renewals: Some(0),
+        max_duration_seconds: seconds(defaults::max_duration(constraints.as_ref())),
+        allow_renewal: Some(constraints.as_ref().and_then(|c| c.allow_renewal) != Some(false)),
+        max_renewals: Some(defaults::max_renewals(constraints.as_ref())),
+        require_approval_for_renewal: Some(
+            constraints
+                .as_ref()
+                .and_then(|c| c.require_approval_for_renewal)
+                == Some(true),
+        ),
         operations: Some(AllowedPodOperations {
             exec: Some(operations.exec),
             attach: Some(operations.attach),
@@ -183,6 +195,7 @@ fn invitations(facts: &Facts<'_>, spec: &DebugSessionSpec, at: jiff::Timestamp) 
         invited_by: facts.caller.identity.clone(),
         invited_at: at,
         clearance: Clearance::NotNeeded,
+        withdrawn: None,
     };
     spec.invited_participants.iter().map(invite).collect()
 }

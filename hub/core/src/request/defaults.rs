@@ -51,6 +51,12 @@ pub(crate) fn max_concurrent_sessions(constraints: Option<&Constraints>) -> u32 
         .unwrap_or(MAX_CONCURRENT_SESSIONS)
 }
 
+/// In either spelling.
+pub(crate) fn max_renewals(constraints: Option<&Constraints>) -> i32 {
+    let given = constraints.and_then(Constraints::renewals);
+    given.unwrap_or(i32::try_from(MAX_RENEWALS).unwrap_or(i32::MAX))
+}
+
 pub(crate) fn operations(given: Option<&AllowedPodOperations>) -> Operations {
     let given = given.copied().unwrap_or_default();
     Operations {

@@ -1,12 +1,13 @@
 //! The kind's own JSON → session.
 
-use breakglass_protocol::ids::GrantUid;
+use breakglass_protocol::ids::{GrantUid, RenewalId};
 use breakglass_protocol::kinds::debug_session as kind;
 use breakglass_protocol::kinds::debug_session::{DebugSession, DebugSessionStatus};
 
 use super::{
-    Clearance, Decision, End, Impossible, Invitation, Observed, Participant, Running, Session,
-    Settled, State, StateName, Verdict,
+    Active, CleanupRequest, Clearance, Decision, End, Impossible, Invitation, Observed,
+    Participant, Renewal, RenewalApproval, RenewalStage, Running, Session, Settled, State,
+    StateName, Verdict, Withdrawn,
 };
 use crate::snapshot::{Requirement, Snapshot, Source};
 
@@ -74,6 +75,11 @@ impl<'a> Reader<'a> {
                 .ok_or(self.missing("status.requester"))?,
             snapshot: self.snapshot()?,
             decision: self.decision()?,
+            renewal_approvals: status
+                .renewal_approvals
+                .iter()
+                .map(|a| self.renewal_approval(a))
+                .collect::<Result<_, _>>()?,
             participants: status
                 .participants
                 .iter()
@@ -84,8 +90,18 @@ impl<'a> Reader<'a> {
                 .iter()
                 .map(|i| self.invitation(i))
                 .collect::<Result<_, _>>()?,
+            recycle: self
+                .status
+                .pod_replacement
+                .and_then(|r| u32::try_from(r.requested).ok())
+                .unwrap_or(0),
             observed: self.observed(),
             message: status.message.clone(),
+            cleanup_request: self.status.end.as_ref().and_then(|end| {
+                let by = end.cleanup_requested_by.clone()?;
+                let at = end.cleanup_requested_at.as_ref()?.0;
+                Some(CleanupRequest { by, at })
+            }),
             state: self.state()?,
         })
     }
@@ -164,6 +180,7 @@ impl<'a> Reader<'a> {
             role: from.role,
             joined_at: from.joined_at.0,
             left_at: from.left_at.as_ref().map(|t| t.0),
+            removed_by: from.removed_by_identity.clone(),
         })
     }
 
@@ -202,11 +219,22 @@ impl<'a> Reader<'a> {
             invited_by,
             invited_at: from.invited_at.0,
             clearance,
+            withdrawn: self.withdrawn(from)?,
         })
+    }
+
+    fn withdrawn(&self, from: &kind::Invitation) -> Result<Option<Withdrawn>, Impossible> {
+        let Some(at) = &from.withdrawn_at else {
+            return Ok(None);
+        };
+        let by = from.withdrawn_by_identity.clone();
+        let by = by.ok_or(self.missing("status.invitations[].withdrawnByIdentity"))?;
+        Ok(Some(Withdrawn { by, at: at.0 }))
     }
 
     fn observed(&self) -> Observed {
         let status = self.status;
+        let replacement = status.pod_replacement.unwrap_or_default();
         let agent = status.agent.clone().unwrap_or_default();
         Observed {
             reported_at: agent.reported_at.map(|t| t.0),
@@ -214,6 +242,7 @@ impl<'a> Reader<'a> {
                 .acknowledged_renewal
                 .and_then(|n| u32::try_from(n).ok())
                 .unwrap_or(0),
+            recycled: u32::try_from(replacement.completed).unwrap_or(0),
             pods: status.allowed_pods.clone(),
             deployed: status.deployed_resources.clone(),
             auxiliary: status.auxiliary_resource_statuses.clone(),
@@ -240,16 +269,63 @@ impl<'a> Reader<'a> {
         if !name.is_terminal() && end.is_some() {
             return Err(self.contradiction("status.end"));
         }
+        if name != StateName::Active && self.status.pending_renewal.is_some() {
+            return Err(self.contradiction("status.pendingRenewal"));
+        }
         Ok(match name {
             StateName::Pending | StateName::PendingApproval if running.is_some() => {
                 return Err(self.contradiction("status.startsAt"));
             }
             StateName::Pending => State::Pending,
             StateName::PendingApproval => State::PendingApproval,
-            StateName::Active => State::Active(ran()?),
+            StateName::Active => State::Active(Active {
+                running: ran()?,
+                renewal: self.renewal()?,
+            }),
             StateName::Expired => State::Expired(ran()?, ended()?),
             StateName::Terminated => State::Terminated(running, ended()?),
             StateName::Failed => State::Failed(running, ended()?),
+        })
+    }
+
+    fn renewal(&self) -> Result<Option<Renewal>, Impossible> {
+        let Some(from) = &self.status.pending_renewal else {
+            return Ok(None);
+        };
+        let stage = match (from.waits_for, &from.expires_at) {
+            (kind::RenewalWait::Approval, None) => RenewalStage::AwaitingApproval,
+            (kind::RenewalWait::Agent, Some(expires_at)) => RenewalStage::AwaitingAgent {
+                expires_at: expires_at.0,
+            },
+            (kind::RenewalWait::Approval, Some(_)) => {
+                return Err(self.contradiction("status.pendingRenewal.expiresAt"));
+            }
+            (kind::RenewalWait::Agent, None) => {
+                return Err(self.missing("status.pendingRenewal.expiresAt"));
+            }
+        };
+        let requested_by = from
+            .requested_by_identity
+            .clone()
+            .ok_or(self.missing("status.pendingRenewal.requestedByIdentity"))?;
+        Ok(Some(Renewal {
+            id: RenewalId::new(&from.id),
+            extend_by: from.extend_by.duration(),
+            requested_by,
+            requested_at: from.requested_at.0,
+            stage,
+        }))
+    }
+
+    fn renewal_approval(
+        &self,
+        from: &kind::RenewalApproval,
+    ) -> Result<RenewalApproval, Impossible> {
+        let by = from.approved_by_identity.clone();
+        Ok(RenewalApproval {
+            id: RenewalId::new(&from.id),
+            by: by.ok_or(self.missing("status.renewalApprovals[].approvedByIdentity"))?,
+            at: from.approved_at.0,
         })
     }
 

@@ -3,12 +3,16 @@
 
 use jiff::Timestamp;
 
+use breakglass_protocol::duration::DurationText;
 use breakglass_protocol::kinds::debug_session as kind;
 use breakglass_protocol::kinds::debug_session::{DebugSession, DebugSessionStatus};
 use breakglass_protocol::kinds::{MicroTime, ObjectMeta, Time};
 use breakglass_protocol::person::Identity;
 
-use super::{Clearance, Invitation, Observed, Participant, Session, Settled, StateName, Verdict};
+use super::{
+    Clearance, Invitation, Observed, Participant, Renewal, RenewalApproval, RenewalStage, Session,
+    Settled, State, StateName, Verdict,
+};
 use crate::clock::{whole_microsecond, whole_second};
 use crate::snapshot::{Requirement, SnapshotError, Source};
 
@@ -66,8 +70,18 @@ fn status_of(session: &Session) -> DebugSessionStatus {
         renewal_count: running.map(|r| i32::try_from(r.renewals).unwrap_or(i32::MAX)),
         requester: Some(session.requester.clone()),
         approval: Some(approval_of(session)),
+        pending_renewal: match &session.state {
+            State::Active(active) => active.renewal.as_ref().map(renewal_of),
+            State::Pending
+            | State::PendingApproval
+            | State::Expired(..)
+            | State::Terminated(..)
+            | State::Failed(..) => None,
+        },
+        renewal_approvals: session.renewal_approvals.iter().map(agreement_of).collect(),
         participants: session.participants.iter().map(participant_of).collect(),
         invitations: session.invitations.iter().map(invitation_of).collect(),
+        pod_replacement: replacement_of(session),
         allowed_pods: session.observed.pods.clone(),
         allowed_pod_operations: resolved.operations,
         deployed_resources: session.observed.deployed.clone(),
@@ -83,6 +97,11 @@ fn status_of(session: &Session) -> DebugSessionStatus {
             reason: end.reason,
             by: end.by.clone(),
             at: MicroTime(whole_microsecond(end.at)),
+            cleanup_requested_by: session.cleanup_request.as_ref().map(|r| r.by.clone()),
+            cleanup_requested_at: session
+                .cleanup_request
+                .as_ref()
+                .map(|r| MicroTime(whole_microsecond(r.at))),
         }),
         cleanup: session.observed.cleanup.clone(),
         ..DebugSessionStatus::default()
@@ -121,6 +140,39 @@ fn approval_of(session: &Session) -> kind::Approval {
     }
 }
 
+fn replacement_of(session: &Session) -> Option<kind::PodReplacement> {
+    let count = |number| i32::try_from(number).unwrap_or(i32::MAX);
+    (session.recycle > 0).then(|| kind::PodReplacement {
+        requested: count(session.recycle),
+        completed: count(session.observed.recycled),
+    })
+}
+
+fn renewal_of(renewal: &Renewal) -> kind::PendingRenewal {
+    let (waits_for, expires_at) = match renewal.stage {
+        RenewalStage::AwaitingApproval => (kind::RenewalWait::Approval, None),
+        RenewalStage::AwaitingAgent { expires_at } => (kind::RenewalWait::Agent, Some(expires_at)),
+    };
+    kind::PendingRenewal {
+        id: renewal.id.to_string(),
+        extend_by: DurationText::from(renewal.extend_by),
+        requested_by: renewal.requested_by.name.clone(),
+        requested_at: Time(renewal.requested_at),
+        requested_by_identity: Some(renewal.requested_by.clone()),
+        waits_for,
+        expires_at: expires_at.map(Time),
+    }
+}
+
+fn agreement_of(approval: &RenewalApproval) -> kind::RenewalApproval {
+    kind::RenewalApproval {
+        id: approval.id.to_string(),
+        approved_by: approval.by.name.clone(),
+        approved_at: Time(approval.at),
+        approved_by_identity: Some(approval.by.clone()),
+    }
+}
+
 fn participant_of(participant: &Participant) -> kind::Participant {
     kind::Participant {
         user: participant.identity.name.clone(),
@@ -129,6 +181,8 @@ fn participant_of(participant: &Participant) -> kind::Participant {
         display_name: participant.display_name.clone(),
         joined_at: Time(participant.joined_at),
         left_at: participant.left_at.map(Time),
+        removed_by: participant.removed_by.as_ref().map(|by| by.name.clone()),
+        removed_by_identity: participant.removed_by.clone(),
         identity: Some(participant.identity.clone()),
     }
 }
@@ -142,12 +196,16 @@ fn invitation_of(invitation: &Invitation) -> kind::Invitation {
             decided_by_identity: decided.map(|(by, _)| by.clone()),
         })
     };
+    let withdrawn = invitation.withdrawn.as_ref();
     kind::Invitation {
         user: invitation.user.clone(),
         role: invitation.role,
         invited_by: invitation.invited_by.name.clone(),
         invited_at: Time(invitation.invited_at),
         invited_by_identity: Some(invitation.invited_by.clone()),
+        withdrawn_by: withdrawn.map(|w| w.by.name.clone()),
+        withdrawn_at: withdrawn.map(|w| Time(w.at)),
+        withdrawn_by_identity: withdrawn.map(|w| w.by.clone()),
         approval: match &invitation.clearance {
             Clearance::NotNeeded => None,
             Clearance::Waiting => approval(kind::InvitationApprovalState::Waiting, None),

@@ -114,21 +114,6 @@ fn d10_fields_in_use_are_named_and_their_off_values_pass() {
             "spec.mode",
         ),
         (
-            json!({"constraints": {"allowRenewal": true}}),
-            json!({"constraints": {"allowRenewal": false}}),
-            "spec.constraints.allowRenewal",
-        ),
-        (
-            json!({"constraints": {"maxRenewals": 2}}),
-            json!({"constraints": {"maxRenewals": 0}}),
-            "spec.constraints.maxRenewals",
-        ),
-        (
-            json!({"constraints": {"renewalLimit": 2}}),
-            json!({"constraints": {"renewalLimit": 0}}),
-            "spec.constraints.renewalLimit",
-        ),
-        (
             json!({"kubectlDebug": {"podCopy": {"enabled": true}}}),
             json!({"kubectlDebug": {"podCopy": {"enabled": false, "ttl": "1h"}}}),
             "spec.kubectlDebug.podCopy",
@@ -142,11 +127,6 @@ fn d10_fields_in_use_are_named_and_their_off_values_pass() {
             json!({"audit": {"logCommands": true}}),
             json!({"audit": {"enabled": false, "logCommands": true}}),
             "spec.audit.logCommands",
-        ),
-        (
-            json!({"expirationBehavior": "notify-only"}),
-            json!({"expirationBehavior": "terminate"}),
-            "spec.expirationBehavior",
         ),
         (
             json!({"impersonation": {"mode": "legacy"}}),

@@ -104,7 +104,7 @@ fn matrix() -> String {
 }
 
 fn state_of(name: StateName, session: &Session) -> breakglass_hub_core::session::State {
-    use breakglass_hub_core::session::{End, EndReason, State};
+    use breakglass_hub_core::session::{Active, End, EndReason, State};
     let running = *session.state.running().unwrap();
     let end = |reason| End {
         reason,
@@ -114,7 +114,7 @@ fn state_of(name: StateName, session: &Session) -> breakglass_hub_core::session:
     match name {
         StateName::Pending => State::Pending,
         StateName::PendingApproval => State::PendingApproval,
-        StateName::Active => State::Active(running),
+        StateName::Active => State::Active(Active::new(running)),
         StateName::Expired => State::Expired(running, end(EndReason::Expired)),
         StateName::Terminated => State::Terminated(None, end(EndReason::Terminated)),
         StateName::Failed => State::Failed(None, end(EndReason::Failed)),

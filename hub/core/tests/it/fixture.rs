@@ -13,7 +13,7 @@ use breakglass_hub_core::request::{self, Catalogue, Ids, Resolved};
 use breakglass_hub_core::session::{Clearance, Invitation, InvitedRole, Session};
 use breakglass_hub_core::snapshot::Requirement;
 use breakglass_protocol::api::debug_session::CreateDebugSession;
-use breakglass_protocol::ids::GrantUid;
+use breakglass_protocol::ids::{GrantUid, RenewalId};
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
@@ -202,6 +202,7 @@ pub(crate) fn invited(mut session: Session, name: &str, role: InvitedRole) -> Se
         invited_by: identity("alice"),
         invited_at: session.created_at,
         clearance: Clearance::NotNeeded,
+        withdrawn: None,
     });
     session
 }
@@ -216,11 +217,24 @@ pub(crate) fn active() -> Session {
 }
 
 pub(crate) fn approve() -> Command {
-    Command::Approve { reason: None }
+    Command::Approve {
+        reason: None,
+        renewal: None,
+    }
 }
 
 pub(crate) fn reject() -> Command {
-    Command::Reject { reason: None }
+    Command::Reject {
+        reason: None,
+        renewal: None,
+    }
+}
+
+pub(crate) fn renew(extend_by: &str, id: &str) -> Command {
+    Command::Renew {
+        extend_by: extend_by.into(),
+        id: RenewalId::new(id),
+    }
 }
 
 pub(crate) fn join(role: Option<InvitedRole>) -> Command {

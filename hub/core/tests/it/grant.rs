@@ -78,7 +78,7 @@ fn s07_a_grant_carries_what_was_approved() {
     );
     assert_eq!(
         (grant.starts_at, grant.expires_at, grant.last_end),
-        (at(10).wall, at(3610).wall, at(3610).wall)
+        (at(10).wall, at(3610).wall, at(4 * 3600 + 10).wall)
     );
     assert_eq!(grant.desired, Desired::Running {});
 }

@@ -74,6 +74,7 @@ fn s07_what_is_no_longer_offered_is_not_approved() {
 fn rejection_fails_the_session_and_says_who_and_why() {
     let reject = Command::Reject {
         reason: Some("not during the freeze".into()),
+        renewal: None,
     };
     let session = act(waiting(), &carol(), reject, 5).unwrap();
     assert_eq!(state(&session), StateName::Failed);
@@ -93,9 +94,11 @@ fn reasons_of_decisions_follow_the_template() {
     };
     let approve = |reason: Option<&str>| Command::Approve {
         reason: reason.map(str::to_owned),
+        renewal: None,
     };
     let reject = |reason: Option<&str>| Command::Reject {
         reason: reason.map(str::to_owned),
+        renewal: None,
     };
     for (session, command, expected) in [
         (
@@ -511,9 +514,7 @@ fn every_illegal_pair_of_state_and_verb_is_refused_by_name() {
         (
             ended.clone(),
             &owner,
-            Command::Renew {
-                extend_by: Duration::from_secs(60),
-            },
+            renew("1m", "r"),
             StateName::Terminated,
         ),
     ] {

@@ -21,6 +21,8 @@ mod observed;
 mod offer;
 mod place;
 mod placement;
+mod removal;
+mod renewal;
 mod request;
 mod stored;
 mod templates;

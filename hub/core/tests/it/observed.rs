@@ -19,6 +19,8 @@ pub(crate) fn report(session: &Session, seconds: u64, phase: Phase) -> Report {
         uid: session.uid.clone(),
         at: at(seconds).wall,
         renewal: 0,
+        expires_at: None,
+        recycled: 0,
         phase,
         message: None,
         pods: vec![],

@@ -6,7 +6,7 @@ use breakglass_hub_core::caller::Caller;
 use breakglass_hub_core::grant::{self, UserNames};
 use breakglass_hub_core::refusal::{Class, Refusal};
 use breakglass_hub_core::request::{self, Catalogue, Resolved, readiness};
-use breakglass_hub_core::session::{Running, Session, State};
+use breakglass_hub_core::session::{Active, Running, Session, State};
 use breakglass_protocol::api::debug_session::CreateDebugSession;
 use breakglass_protocol::ids::Revision;
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
@@ -245,11 +245,11 @@ fn a_template_that_fits_no_node_is_told_so() {
 
 fn granted(changes: Value) -> (Grant, Vec<String>) {
     let mut session = resolve(changes, &alice(), |_| {}).unwrap().session;
-    session.state = State::Active(Running {
+    session.state = State::Active(Active::new(Running {
         starts_at: start(),
         expires_at: at(3600).wall,
         renewals: 0,
-    });
+    }));
     let prepared = grant::prepare(&session, &UserNames::default(), Revision(1))
         .unwrap()
         .unwrap();

@@ -9,8 +9,11 @@ use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
 use breakglass_hub_core::lifecycle::{Command, Declined, StillOffered, perform};
 use breakglass_hub_core::session::{InvitedRole, Session, StateName};
 use breakglass_protocol::api::debug_session::{
-    DebugSessionView, Decide, Invite, Join, JoinRole, NoFields,
+    DebugSessionView, Decide, Invite, Join, JoinRole, NoFields, Remove, Renew,
 };
+
+use breakglass_protocol::ids::RenewalId;
+use uuid::Uuid;
 
 use crate::api::body::{JsonBody, OptionalBody};
 use crate::api::caller::Authenticated;
@@ -23,18 +26,20 @@ pub async fn approve(
     State(app): State<Arc<App>>,
     who: Authenticated,
     Path(name): Path<String>,
-    OptionalBody(Decide { reason }): OptionalBody<Decide>,
+    OptionalBody(Decide { reason, renewal_id }): OptionalBody<Decide>,
 ) -> Answer {
-    run(&app, &who, &name, Command::Approve { reason }).await
+    let renewal = renewal_id.map(RenewalId::new);
+    run(&app, &who, &name, Command::Approve { reason, renewal }).await
 }
 
 pub async fn reject(
     State(app): State<Arc<App>>,
     who: Authenticated,
     Path(name): Path<String>,
-    OptionalBody(Decide { reason }): OptionalBody<Decide>,
+    OptionalBody(Decide { reason, renewal_id }): OptionalBody<Decide>,
 ) -> Answer {
-    run(&app, &who, &name, Command::Reject { reason }).await
+    let renewal = renewal_id.map(RenewalId::new);
+    run(&app, &who, &name, Command::Reject { reason, renewal }).await
 }
 
 pub async fn invite(
@@ -81,6 +86,25 @@ pub async fn leave(
     run(&app, &who, &name, Command::Leave).await
 }
 
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    who: Authenticated,
+    Path(name): Path<String>,
+    JsonBody(Remove { user }): JsonBody<Remove>,
+) -> Answer {
+    run(&app, &who, &name, Command::Remove { user }).await
+}
+
+pub async fn renew(
+    State(app): State<Arc<App>>,
+    who: Authenticated,
+    Path(name): Path<String>,
+    JsonBody(Renew { extend_by }): JsonBody<Renew>,
+) -> Answer {
+    let id = RenewalId::new(Uuid::new_v4().to_string());
+    run(&app, &who, &name, Command::Renew { extend_by, id }).await
+}
+
 pub async fn terminate(
     State(app): State<Arc<App>>,
     who: Authenticated,
@@ -101,9 +125,9 @@ async fn run(app: &Arc<App>, who: &Authenticated, name: &str, command: Command) 
     let offer = offer(app, name, &command).await?;
     let session = app
         .update_session::<Declined>(name, |session, now| {
-            let before = session.state.name();
+            let before = Before::of(&session);
             let session = perform(session, &command, &who.caller, &offer, now)?;
-            let events = events(&session, before, &command, who, now.wall);
+            let events = events(&session, &before, &command, who, now.wall);
             Ok((session, events))
         })
         .await
@@ -151,10 +175,10 @@ fn record_refusal(
     );
 }
 
-/// What the catalogue says now of the session's template (S7); only approvals depend on it.
+/// What the catalogue says now of the session's template (S7); approvals and renewals depend on it.
 async fn offer(app: &App, name: &str, command: &Command) -> Result<StillOffered, ApiError> {
     match command {
-        Command::Approve { .. } => {
+        Command::Approve { .. } | Command::Renew { .. } => {
             let session = app.session(name).await?.ok_or(Declined::NotFound)?;
             Ok(crate::catalogue::still_offered(app, &session).await?)
         }
@@ -162,14 +186,31 @@ async fn offer(app: &App, name: &str, command: &Command) -> Result<StillOffered,
         | Command::Join { .. }
         | Command::Leave
         | Command::Invite { .. }
-        | Command::Terminate
-        | Command::Renew { .. } => Ok(StillOffered::Yes),
+        | Command::Remove { .. }
+        | Command::Terminate => Ok(StillOffered::Yes),
+    }
+}
+
+/// What the record needs to know of the session as it was.
+struct Before {
+    state: StateName,
+    /// The renewal that waited for an approver.
+    renewal: Option<RenewalId>,
+}
+
+impl Before {
+    fn of(session: &Session) -> Self {
+        let waiting = session.renewal().filter(|_| session.has_waiting_renewal());
+        Self {
+            state: session.state.name(),
+            renewal: waiting.map(|renewal| renewal.id.clone()),
+        }
     }
 }
 
 fn events(
     session: &Session,
-    before: StateName,
+    before: &Before,
     command: &Command,
     who: &Authenticated,
     at: jiff::Timestamp,
@@ -183,20 +224,32 @@ fn events(
         )
     };
     let mut events = vec![match command {
-        Command::Approve { reason } => {
-            event(Action::Approved).with("reason", reason.clone().unwrap_or_default())
+        Command::Approve { reason, .. } => {
+            decided(event(Action::Approved), reason.as_deref(), before)
         }
-        Command::Reject { reason } => {
-            event(Action::Rejected).with("reason", reason.clone().unwrap_or_default())
+        Command::Reject { reason, .. } => {
+            decided(event(Action::Rejected), reason.as_deref(), before)
         }
         Command::Join { .. } => event(Action::Joined),
         Command::Leave => event(Action::Left),
         Command::Invite { users, .. } => event(Action::Invited).with("users", users.join(",")),
+        Command::Remove { user } => event(Action::Removed).with("user", user),
         Command::Terminate => event(Action::Terminated),
-        Command::Renew { .. } => event(Action::Renewed),
+        Command::Renew { extend_by, id } => event(Action::RenewalRequested)
+            .with("renewal", id.as_str())
+            .with("extendBy", extend_by),
     }];
-    if before != StateName::Active && session.state.name() == StateName::Active {
+    if before.state != StateName::Active && session.state.name() == StateName::Active {
         events.push(event(Action::Activated));
     }
     events
+}
+
+/// An approver's word, and which renewal it was about, if about one.
+fn decided(event: AuditEvent, reason: Option<&str>, before: &Before) -> AuditEvent {
+    let event = event.with("reason", reason.unwrap_or_default());
+    match &before.renewal {
+        Some(id) => event.with("renewal", id.as_str()),
+        None => event,
+    }
 }

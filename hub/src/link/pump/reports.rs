@@ -12,6 +12,26 @@ use breakglass_protocol::wire::report::{Phase, Report};
 use super::Pump;
 use crate::app::UpdateError;
 
+/// What the record needs to know of a session before a report.
+struct Before {
+    state: StateName,
+    settled: Settled,
+    renewals: u32,
+}
+
+impl Before {
+    fn of(session: &Session) -> Self {
+        Self {
+            state: session.state.name(),
+            settled: session.observed.settled,
+            renewals: session
+                .state
+                .running()
+                .map_or(0, |running| running.renewals),
+        }
+    }
+}
+
 impl Pump<'_> {
     /// Stores a report; a grant whose final report is stored is settled.
     pub(super) async fn store_report(&mut self, report: Report) {
@@ -22,11 +42,11 @@ impl Pump<'_> {
         let stored = self
             .app
             .update_session(&entry.session, |session, now| {
-                let before = (session.state.name(), session.observed.settled);
+                let before = Before::of(&session);
                 let session = match observed::observe(session, &cluster, &report, now)? {
                     Observation::Changed(session) | Observation::Unchanged(session) => session,
                 };
-                let events = self.report_events(before, &session, now);
+                let events = self.report_events(&before, &session, now);
                 Ok::<_, NotBelieved>((session, events))
             })
             .await;
@@ -101,27 +121,29 @@ impl Pump<'_> {
         }
     }
 
-    /// What the record says of a report: ends and the proof, nothing in between.
-    fn report_events(
-        &self,
-        before: (StateName, Settled),
-        session: &Session,
-        now: Now,
-    ) -> Vec<AuditEvent> {
-        let (state, settled) = before;
+    /// What the record says of a report: a renewal that counts from now on, ends and the proof.
+    fn report_events(&self, before: &Before, session: &Session, now: Now) -> Vec<AuditEvent> {
         let ended = match session.state.name() {
-            same if same == state => None,
+            same if same == before.state => None,
             StateName::Pending | StateName::PendingApproval | StateName::Active => None,
             StateName::Expired => Some(Action::Expired),
             StateName::Terminated => Some(Action::Terminated),
             StateName::Failed => Some(Action::Failed),
         };
-        let proved = (settled == Settled::No && session.observed.settled == Settled::Yes)
-            .then_some(Action::CleanedUp);
-        ended
+        let is_settled = session.observed.settled == Settled::Yes;
+        let proved = (before.settled == Settled::No && is_settled).then_some(Action::CleanedUp);
+        let event = |action| self.session_event(session, action, now);
+        let running = session.state.running();
+        let renewed = running
+            .filter(|running| running.renewals > before.renewals)
+            .map(|running| {
+                event(Action::Renewed)
+                    .with("renewals", running.renewals.to_string())
+                    .with("expiresAt", running.expires_at.to_string())
+            });
+        renewed
             .into_iter()
-            .chain(proved)
-            .map(|action| self.session_event(session, action, now))
+            .chain(ended.into_iter().chain(proved).map(event))
             .collect()
     }
 

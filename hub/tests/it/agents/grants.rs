@@ -112,6 +112,8 @@ fn running(session: &Session, at: Timestamp) -> Report {
         uid: session.uid.clone(),
         at,
         renewal: 0,
+        expires_at: None,
+        recycled: 0,
         phase: Phase::Running,
         message: None,
         pods: vec![ObservedPod {

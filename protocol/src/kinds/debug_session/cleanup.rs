@@ -16,6 +16,11 @@ pub struct End {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     pub at: MicroTime,
+    /// Who asked afterwards that what stayed there goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanup_requested_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanup_requested_at: Option<MicroTime>,
 }
 
 /// Why it ended.

@@ -34,7 +34,7 @@ pub struct Approval {
     pub digest: Option<String>,
 }
 
-/// A renewal that waits for an approver. One approval counts once, before `expiresAt` (S7).
+/// A renewal that does not count yet (S7, S12). One approval counts once, before `expiresAt`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PendingRenewal {
@@ -45,4 +45,47 @@ pub struct PendingRenewal {
     /// Who asked (S6).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by_identity: Option<Identity>,
+    /// What it waits for.
+    #[serde(default)]
+    pub waits_for: RenewalWait,
+    /// The session's `expiresAt` once it counts; only where it waits for the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+}
+
+/// What a renewal waits for.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum RenewalWait {
+    /// An approver must agree.
+    #[default]
+    Approval,
+    /// It is agreed; it counts when the cluster's agent has taken it in.
+    Agent,
+}
+
+/// Somebody who approved a renewal: from then on at most a viewer (S5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RenewalApproval {
+    /// The renewal's id.
+    pub id: String,
+    pub approved_by: String,
+    pub approved_at: Time,
+    /// Who approved (S6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by_identity: Option<Identity>,
 }

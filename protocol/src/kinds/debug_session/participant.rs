@@ -21,6 +21,12 @@ pub struct Participant {
     pub joined_at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_at: Option<Time>,
+    /// Who removed them; absent where they left by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_by: Option<String>,
+    /// Who removed them (S6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_by_identity: Option<Identity>,
     /// Who they are (S6).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
@@ -53,6 +59,14 @@ pub struct Invitation {
     /// Only on invitations that were made after the session was approved (S5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<InvitationApproval>,
+    /// Set when they were removed: it lets nobody in any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn_at: Option<Time>,
+    /// Who withdrew it (S6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn_by_identity: Option<Identity>,
 }
 
 /// What approvers said of an invitation as participant; until then it lets in as viewer.
