@@ -372,12 +372,12 @@ mod tests {
             &kube::Error::Api(status),
         );
         assert_eq!(failure.code, 403);
+        let remedy = failure.remedy.unwrap();
         assert!(
-            failure.message.contains(
+            remedy.contains(
                 r#"{apiGroups: ["apps"], resources: ["daemonsets"], verbs: ["create"]} in namespace n"#
             ),
-            "{}",
-            failure.message
+            "{remedy}"
         );
     }
 

@@ -9,7 +9,7 @@ use super::Notice;
 use crate::clock::later;
 
 /// Tries before a notice is given up: with the pauses below, over three hours of a server's trouble.
-pub const MAX_ATTEMPTS: u32 = 12;
+pub const MAX_ATTEMPTS: u32 = 13;
 /// Pause after the first failure; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(15);
 /// Longest pause.

@@ -38,6 +38,7 @@ const CALLS: &[(&str, &str, &str)] = &[
         SESSION,
         r#"{"user": "vera@example.com"}"#,
     ),
+    ("renewDebugSession", SESSION, r#"{"extendBy": "10m"}"#),
     ("terminateDebugSession", SESSION, "{}"),
     ("listBarredPeople", "", ""),
     ("barPerson", "", r#"{"user": "zoe@example.com"}"#),

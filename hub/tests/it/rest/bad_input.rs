@@ -270,18 +270,18 @@ fn against_the_rules() -> Vec<Wrong> {
         ),
         namespace("kube-system").constraint(
             "targetNamespace",
-            "not among the namespaces that this template allows",
+            "not among the namespaces allowed by session template",
         ),
         namespace("team-secret").constraint(
             "targetNamespace",
-            "among the namespaces that this template denies",
+            "among the namespaces denied by session template",
         ),
         namespace("Team_A").constraint("targetNamespace", "\"Team_A\" is not a namespace's name"),
         namespace("team-a/../kube-system")
             .constraint("targetNamespace", "is not a namespace's name"),
         asks("quick-debug", json!({ "targetNamespace": "team-a" })).constraint(
             "targetNamespace",
-            "does not let you choose the namespace; leave it out to get breakglass-debug",
+            "you may not choose the namespace here; leave it out to get breakglass-debug",
         ),
         inviting("alice@example.com").constraint("invitedParticipants[0]", "is you"),
         inviting("ALICE@example.com").constraint("invitedParticipants[0]", "is you"),
