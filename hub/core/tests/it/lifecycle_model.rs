@@ -416,11 +416,6 @@ fn same(model: &Model, session: &Session) {
     // Nobody but those present in an Active session is ever named to the agent, and never a decider as more than viewer.
     let grant = grant::of(session, &UserNames::default());
     let people = grant.map(|g| g.people).unwrap_or_default();
-    // What is stored is read back the same.
-    assert_eq!(
-        Session::try_from(&DebugSession::from(session)).unwrap(),
-        *session
-    );
     if session.state.name() != StateName::Active {
         assert!(people.is_empty());
     }
@@ -500,7 +495,7 @@ fn reported(session: Session, now: u64) -> Session {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
     #[test]
     fn sessions_do_what_the_model_does(
         first in prop_oneof![Just(Agreed::Yes), Just(Agreed::Waiting)],
@@ -557,5 +552,7 @@ proptest! {
             stays_only_as_told(&session, kept);
             only_forward(&before, &session);
         }
+        // What is stored is read back the same.
+        prop_assert_eq!(Session::try_from(&DebugSession::from(&session)).unwrap(), session);
     }
 }
