@@ -25,6 +25,7 @@ use crate::telemetry::Metrics;
 use crate::templates::refusals::{TemplateRefusal, TemplateRefusals};
 use crate::users::Users;
 
+pub use places::Turns;
 pub(crate) use places::ledger_keys;
 pub use session::read_session;
 pub use update::{Change, UpdateError};
@@ -72,6 +73,8 @@ pub struct App {
     pub ship_metrics: ShipMetrics,
     /// The cluster that the hub runs in, where a destination needs it.
     pub in_cluster: Option<InCluster>,
+    /// Whose turn it is at a ledger.
+    pub ledger_turns: Turns,
     /// What is wrong with files in the templates folder now.
     pub template_refusals: TemplateRefusals,
     /// Cancelled when the hub is to stop: every task that lives long waits for it too.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api;
 use crate::api::watch::Watchers;
-use crate::app::{App, Settings};
+use crate::app::{App, Settings, Turns};
 use crate::args::ServeArgs;
 use crate::ca::{Authority, CaError, Purpose};
 use crate::clock::Clock;
@@ -204,6 +204,7 @@ async fn open(
             per_second: args.requests_per_second,
         }),
         watchers: Watchers::default(),
+        ledger_turns: Turns::default(),
         template_refusals: TemplateRefusals::default(),
         shutdown: CancellationToken::new(),
     })

@@ -2,15 +2,40 @@
 //! session is created, given back when it ended. A crash in between leaves a place too many; the job `ledgers` repairs it.
 
 use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use breakglass_hub_core::ledger::{Ledger, Limit, LimitOf, Wanted};
 use breakglass_hub_core::refusal::Violation;
 use breakglass_hub_core::session::Session;
 use breakglass_protocol::kinds::debug_session::DebugSessionSpec;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{App, Change, UpdateError};
 use crate::store::typed::{self, Versioned};
 use crate::store::{CommitError, Key, ObjectKind, StoreError};
+
+/// More than this many ledgers share turns, which costs them a little waiting.
+const TURNS: usize = 64;
+
+/// Turns at ledgers. Many sessions of one template begin and end at the same moment; without turns each would read the ledger
+/// again after every write of another. They spare work and prove nothing: the limit holds by compare-and-set alone.
+#[derive(Debug)]
+pub struct Turns([Mutex<()>; TURNS]);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::new(())))
+    }
+}
+
+impl Turns {
+    async fn wait(&self, key: &Key) -> Option<MutexGuard<'_, ()>> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % TURNS as u64).ok()?;
+        Some(self.0.get(place)?.lock().await)
+    }
+}
 
 impl App {
     /// Takes a session's places, in every ledger that counts it, or none at all. Taking them twice changes nothing.
@@ -37,6 +62,7 @@ impl App {
         session: &Session,
     ) -> Result<(), UpdateError<Violation>> {
         let wanted = wanted(session);
+        let _turn = self.ledger_turns.wait(key).await;
         loop {
             let taken = self
                 .update(key, |ledger: Ledger, now| {
@@ -87,6 +113,7 @@ impl App {
         key: &Key,
         session: &Session,
     ) -> Result<(), UpdateError<Infallible>> {
+        let _turn = self.ledger_turns.wait(key).await;
         let released = self
             .update(key, |ledger: Ledger, _| {
                 Ok(Change {

@@ -92,6 +92,7 @@ impl TestHub {
             in_cluster: None,
             intake: breakglass_hub::intake::Intake::new(&metrics),
             metrics,
+            ledger_turns: breakglass_hub::app::Turns::default(),
             template_refusals: breakglass_hub::templates::refusals::TemplateRefusals::default(),
             shutdown: CancellationToken::new(),
         });
