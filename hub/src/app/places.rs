@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use breakglass_hub_core::ledger::{Ledger, Limit, LimitOf, Wanted};
 use breakglass_hub_core::refusal::Violation;
 use breakglass_hub_core::session::Session;
+use breakglass_protocol::ids::GrantUid;
 use breakglass_protocol::kinds::debug_session::DebugSessionSpec;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -103,21 +104,21 @@ impl App {
     pub async fn release_place(&self, session: &Session) -> Result<(), UpdateError<Infallible>> {
         let mut outcome = Ok(());
         for key in ledger_keys(&session.spec) {
-            outcome = outcome.and(self.release_in(&key, session).await);
+            outcome = outcome.and(self.release_in(&key, &session.uid).await);
         }
         outcome
     }
 
-    async fn release_in(
+    pub(crate) async fn release_in(
         &self,
         key: &Key,
-        session: &Session,
+        session: &GrantUid,
     ) -> Result<(), UpdateError<Infallible>> {
         let _turn = self.ledger_turns.wait(key).await;
         let released = self
             .update(key, |ledger: Ledger, _| {
                 Ok(Change {
-                    object: ledger.release(&session.uid),
+                    object: ledger.release(session),
                     events: Vec::new(),
                 })
             })
@@ -130,7 +131,7 @@ impl App {
 
     /// A place that was taken beside one that was refused. What fails here is repaired by the job `ledgers`.
     async fn give_back_in(&self, key: &Key, session: &Session) {
-        if let Err(error) = self.release_in(key, session).await {
+        if let Err(error) = self.release_in(key, &session.uid).await {
             tracing::warn!(session = %session.name, ledger = %key, %error, "a place could not be given back yet");
         }
     }

@@ -49,32 +49,51 @@ async fn repair(app: &App) -> Result<(), RepairError> {
         repair_one(app, &ledger, really_open, settled_before).await?;
     }
     for (key, really_open) in open {
-        let ledger = Ledger::default().repaired(really_open.clone(), settled_before);
-        match app.create(key.clone(), ledger, Vec::new()).await {
-            Ok(_) => {}
-            Err(CommitError::Conflict { .. }) => {
-                repair_one(app, &key, really_open, settled_before).await?;
-            }
+        match app.create(key.clone(), Ledger::default(), Vec::new()).await {
+            Ok(_) | Err(CommitError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
+        repair_one(app, &key, really_open, settled_before).await?;
     }
     Ok(())
 }
 
 async fn repair_one(
     app: &App,
-    ledger: &Key,
+    key: &Key,
     really_open: BTreeMap<GrantUid, Place>,
     settled_before: Timestamp,
-) -> Result<(), UpdateError<Infallible>> {
-    app.update(ledger, |ledger: Ledger, _| {
-        Ok(Change {
+) -> Result<(), RepairError> {
+    let mut added = BTreeMap::new();
+    app.update(key, |ledger: Ledger, _| {
+        added.clone_from(&really_open);
+        added.retain(|uid, _| !ledger.open.contains_key(uid));
+        Ok::<_, Infallible>(Change {
             object: ledger.repaired(really_open.clone(), settled_before),
             events: Vec::new(),
         })
     })
-    .await
-    .map(|_| ())
+    .await?;
+    take_back_of_ended(app, key, &added).await
+}
+
+/// A session may have ended, and given its place back, between the reading of the sessions and the writing of the places.
+/// An end after this look gives back what it finds.
+async fn take_back_of_ended(
+    app: &App,
+    key: &Key,
+    added: &BTreeMap<GrantUid, Place>,
+) -> Result<(), RepairError> {
+    for (uid, place) in added {
+        let is_open = app
+            .session(&place.session)
+            .await?
+            .is_some_and(|session| session.uid == *uid && !session.state.name().is_terminal());
+        if !is_open {
+            app.release_in(key, uid).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn ledgers(app: &App) -> Result<Vec<Key>, StoreError> {

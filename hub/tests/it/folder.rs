@@ -52,10 +52,7 @@ impl Folder<'_> {
     /// Lets the hub look again and again until `holds`.
     async fn until(&self, what: &str, holds: impl Fn(Option<&Value>) -> bool) {
         self.hub
-            .until(what, || async {
-                self.hub.clock.advance(Duration::from_secs(1));
-                holds(self.extra().await.as_ref())
-            })
+            .as_time_passes(what, || async { holds(self.extra().await.as_ref()) })
             .await;
     }
 }
@@ -181,8 +178,7 @@ async fn a_folder_that_goes_away_takes_nothing_with_it() {
         .await;
     let aside = folder.path.with_extension("aside");
     std::fs::rename(&folder.path, &aside).unwrap();
-    hub.until("the refusal", || async {
-        hub.clock.advance(Duration::from_secs(1));
+    hub.as_time_passes("the refusal", || async {
         hub.app
             .template_errors()
             .iter()
@@ -194,8 +190,7 @@ async fn a_folder_that_goes_away_takes_nothing_with_it() {
         assert!(folder.extra().await.is_some());
     }
     std::fs::rename(&aside, &folder.path).unwrap();
-    hub.until("the end of the refusal", || async {
-        hub.clock.advance(Duration::from_secs(1));
+    hub.as_time_passes("the end of the refusal", || async {
         hub.app.template_errors().is_empty()
     })
     .await;
@@ -212,9 +207,6 @@ async fn d11_a_session_template_waits_for_its_pod_template() {
     };
     assert_eq!(condition().await, "PodTemplateNotFound");
     Folder::of(&hub).write("late.yaml", &EXTRA.replace("extra", "lost-toolbox"));
-    hub.until("the reference", || async {
-        hub.clock.advance(Duration::from_secs(1));
-        condition().await == "Valid"
-    })
-    .await;
+    hub.as_time_passes("the reference", || async { condition().await == "Valid" })
+        .await;
 }

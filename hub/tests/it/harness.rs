@@ -24,12 +24,15 @@ use clap::Parser;
 use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::MissedTickBehavior;
 
 pub(crate) use actor::{Actor, name_of, request, token_of};
 pub(crate) use answer::{Answer, detail};
 
 /// No test waits longer than this for anything: it fails instead of hanging.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a test looks whether what it waits for has come.
+const LOOK: Duration = Duration::from_millis(1);
 /// The templates that every test hub starts with.
 const TEMPLATES: &str = include_str!("harness/templates.yaml");
 /// The name under which people reach the hub.
@@ -201,15 +204,37 @@ impl TestHub {
             .collect()
     }
 
-    /// Waits until something that another task does has become true.
+    /// Waits until something that another task does has become true. The clock stands still.
     pub(crate) async fn until<F: Future<Output = bool>>(
         &self,
+        what: &str,
+        holds: impl FnMut() -> F,
+    ) {
+        self.until_at_speed(Duration::ZERO, what, holds).await;
+    }
+
+    /// The same while time passes, a thousand times as fast as for people: what is hours away stays so, however slow the
+    /// machine is.
+    pub(crate) async fn as_time_passes<F: Future<Output = bool>>(
+        &self,
+        what: &str,
+        holds: impl FnMut() -> F,
+    ) {
+        self.until_at_speed(1000 * LOOK, what, holds).await;
+    }
+
+    async fn until_at_speed<F: Future<Output = bool>>(
+        &self,
+        step: Duration,
         what: &str,
         mut holds: impl FnMut() -> F,
     ) {
         let reached = async {
+            let mut looks = tokio::time::interval(LOOK);
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while !holds().await {
-                tokio::task::yield_now().await;
+                looks.tick().await;
+                self.clock.advance(step);
             }
         };
         tokio::time::timeout(PATIENCE, reached)

@@ -239,8 +239,7 @@ async fn a_place_that_a_crash_left_is_given_back_and_a_lost_one_is_taken_again()
         .await
         .unwrap();
     let wanted = hub.app.session(&session).await.unwrap().unwrap().uid;
-    hub.until("the repair", || async {
-        hub.clock.advance(Duration::from_secs(60));
+    hub.as_time_passes("the repair", || async {
         let stored = typed::get::<Ledger>(hub.app.store.as_ref(), key.clone())
             .await
             .unwrap()
@@ -264,8 +263,7 @@ async fn a_cluster_that_only_seems_connected_is_shown_as_away() {
         })
         .await
         .unwrap();
-    hub.until("the truth", || async {
-        hub.clock.advance(Duration::from_secs(15));
+    hub.as_time_passes("the truth", || async {
         let stored = typed::get::<Cluster>(hub.app.store.as_ref(), key.clone())
             .await
             .unwrap()

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -56,8 +55,7 @@ async fn the_list_is_what_a_busy_hub_exposes() {
     // An agent's listener that is spoken to in the clear turns it away.
     drop(tokio::net::TcpStream::connect(hub.running.agents).await);
     let scrape = || async { hub.root().get("/metrics").await.text().to_owned() };
-    hub.until("all of them", || async {
-        hub.clock.advance(Duration::from_secs(2));
+    hub.as_time_passes("all of them", || async {
         let text = scrape().await;
         [
             "hub_agent_refusals_total",
