@@ -8,8 +8,9 @@
 //! * everywhere: `pods`, `replicasets`, `daemonsets`, `deployments` get, list, watch; `nodes` list, watch; `namespaces` get; `services`,
 //!   `events` list;
 //! * in the namespaces of sessions: `daemonsets`, `deployments` create, patch, delete; `replicasets` delete; `pods` patch,
-//!   delete; of each kind in the ceiling's `extraKinds` create, get, delete; what its `grantableRules` list;
-//! * with the ceiling's `createNamespaces`: `namespaces` create, delete, and list of what may be in one
+//!   delete; of each kind in the ceiling's `extraKinds` (but ResourceQuota) create, get, delete; what its `grantableRules` list;
+//! * with the ceiling's `createNamespaces`: `namespaces` create, delete, `resourcequotas` create, get, delete, and list of what
+//!   may be in one
 //!   ([`breakglass_agent_core::namespace::LOOKED_AT`]);
 //! * for each of the ceiling's `impersonation.serviceAccounts`: get and impersonate of that one.
 

@@ -281,6 +281,7 @@ impl Held {
                     .peekable();
                 let has_record = records.peek().is_some();
                 document.is_wanted()
+                    && self.has_place_for(document)
                     && !self.searched.contains(place)
                     && (!has_record
                         || is_last_look && records.all(|record| self.is_removed(&record.uid)))

@@ -15,7 +15,7 @@ use crate::kstatus::Status;
 use crate::namespace::NAMESPACE;
 use crate::plan::Step;
 use crate::pods::shortened;
-use crate::workload::{Document, WORKLOAD};
+use crate::workload::{Document, RESOURCE_QUOTA, WORKLOAD};
 
 /// Pause after the first look, doubled after each further one that does not find it ready.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -66,10 +66,16 @@ impl Held {
             .find(|record| record.source == document.source)
     }
 
+    /// D9: a ResourceQuota counts everything in its namespace, so the session's own stands only in one that it made.
+    pub(crate) fn has_place_for(&self, document: &Document) -> bool {
+        document.source != RESOURCE_QUOTA || self.namespace_record().is_some()
+    }
+
     /// The first document that is to be made and has no record; its outcome is known before the next is made.
     pub(crate) fn next_document(&self) -> Option<(usize, &Document)> {
         self.documents().find(|(place, document)| {
             document.is_wanted()
+                && self.has_place_for(document)
                 && !self.left_out.contains_key(place)
                 && self.record_of(document).is_none()
         })

@@ -21,12 +21,14 @@ mod namespace;
 mod object;
 mod overrides;
 mod pod;
+mod resource_quota;
 pub(crate) mod scheduling;
 mod seed;
 
 pub use budget::DISRUPTION_BUDGET;
 pub use document::{Beside, Document};
 pub use namespace::OwnNamespace;
+pub use resource_quota::RESOURCE_QUOTA;
 pub use seed::Seed;
 
 /// Everything to be made for a grant, in order.
@@ -151,7 +153,8 @@ pub fn render(grant: &Grant, seed: &Seed) -> Result<Rendered, WorkloadError> {
 /// What in the grant cannot be deployed, by document or field. An auxiliary resource that gave no object, or one that
 /// cannot be made, is only an error if its failure policy says so.
 pub fn assemble(grant: &Grant, texts: RenderedGrant) -> Result<Rendered, WorkloadError> {
-    let mut documents: Vec<Document> = budget::render(grant)?.into_iter().collect();
+    let quota = resource_quota::render(grant)?.into_iter();
+    let mut documents: Vec<Document> = quota.chain(budget::render(grant)?).collect();
     for (place, manifest) in texts.resources.into_iter().enumerate() {
         let document = Document::of_pod_template(place + 1, manifest);
         documents.push(object::finish_document(grant, document)?);

@@ -108,6 +108,19 @@ mod tests {
     }
 
     #[test]
+    fn d09_a_missing_right_of_the_agents_is_told_with_its_rule() {
+        let target = Target::new("v1", "ResourceQuota", Some("team-a"), "s-quota");
+        let said = "resourcequotas is forbidden: User \"x\" cannot create resource \"resourcequotas\" in API group \"\"";
+        assert_eq!(
+            remedy(&Deployer::Agent, "create", &target, said).unwrap(),
+            "The agent's role lacks the rule {apiGroups: [\"\"], resources: [\"resourcequotas\"], verbs: [\"create\"]} in \
+             namespace team-a; give it with the agent's chart values"
+        );
+        let full = "pods \"x\" is forbidden: exceeded quota: s-quota";
+        assert_eq!(remedy(&Deployer::Agent, "create", &target, full), None);
+    }
+
+    #[test]
     fn what_has_no_namespace_is_given_in_the_whole_cluster() {
         let target = Target::new("v1", "Namespace", None, "team-a");
         let remedy = remedy(&deployer(), "create", &target, &said("create")).unwrap();

@@ -51,7 +51,7 @@ breakglass-agent
   resources: [services, events]
   verbs: [list]
 {{- range (include "breakglass-agent.kinds" . | fromYamlArray) }}
-{{- if not .cluster }}
+{{- if not (or .cluster (eq .kind "ResourceQuota")) }}
 {{ include "breakglass-agent.kindRule" . }}
 {{- end }}
 {{- end }}
@@ -86,6 +86,10 @@ breakglass-agent
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [create, delete]
+# A session's ResourceQuota, in a namespace that it made only.
+- apiGroups: [""]
+  resources: [resourcequotas]
+  verbs: [create, get, delete]
 - apiGroups: [""]
   resources: [replicationcontrollers, persistentvolumeclaims, secrets, configmaps, serviceaccounts, resourcequotas, limitranges]
   verbs: [list]

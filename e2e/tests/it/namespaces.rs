@@ -19,6 +19,10 @@ pub const CASES: &[Case] = &[
         labels,
     ),
     ("namespaces::s08_a_namespace_is_made_and_removed", made),
+    (
+        "namespaces::d09_a_resource_quota_stands_in_the_namespace_that_was_made",
+        quota,
+    ),
     ("namespaces::s08_a_foreign_object_keeps_the_namespace", kept),
     ("namespaces::s09_no_namespace_is_made_by_default", closed),
     (
@@ -43,7 +47,12 @@ const FAILED: Duration = Duration::from_secs(60);
 fn within(stack: &Stack, values: &str, story: fn(&Stack, &Cluster) -> Result<()>) -> Result<()> {
     let file = stack.templates().join("namespaces.yaml");
     std::fs::write(&file, TEMPLATES)?;
-    for name in ["it-placed", "it-makes-namespace", "it-deployed-as"] {
+    for name in [
+        "it-placed",
+        "it-makes-namespace",
+        "it-makes-namespace-with-totals",
+        "it-deployed-as",
+    ] {
         wait::until(name, Duration::from_secs(20), || {
             let found = stack.ask(User::Alice, &["debug", "template", "get", name]);
             Ok(match found {
@@ -203,6 +212,68 @@ fn made(stack: &Stack) -> Result<()> {
         ensure!(removed.contains("\"Namespace\""), "{removed}");
         await_again(cluster, &before)
     })
+}
+
+fn quota(stack: &Stack) -> Result<()> {
+    within(stack, OPEN, |stack, cluster| {
+        let told = quota_stands(stack, cluster);
+        remove_namespace(cluster, "it-there")?;
+        told
+    })
+}
+
+fn quota_stands(stack: &Stack, cluster: &Cluster) -> Result<()> {
+    let before = inventory(cluster)?;
+    let template = "it-makes-namespace-with-totals";
+    let session = in_namespace(stack, template, "it-totals")?;
+    session.await_pods(2)?;
+    let name = format!("{}-quota", session.name);
+    // Its status is the quota controller's, soon after each change.
+    let used = "jsonpath={.spec.hard} {.status.used.pods} {.status.used.requests\\.cpu}";
+    wait::until("what is used", FAILED, || {
+        let args = ["get", "resourcequota", &name, "-n", "it-totals", "-o", used];
+        let seen = cluster.admin(&args)?;
+        let is_so = seen.contains(r#""pods":"2""#) && seen.trim().ends_with("2 20m");
+        Ok(if is_so {
+            Look::Found(())
+        } else {
+            Look::NotYet(seen)
+        })
+    })?;
+    // The API server holds it, also against whoever has rights there.
+    let more = cluster.kubectl(
+        User::Admin,
+        &["run", "more", "--image=busybox", "-n", "it-totals"],
+    )?;
+    says(
+        &String::from_utf8_lossy(&more.stderr),
+        &["forbidden", &name],
+    )?;
+    let status = stack.ask(User::Alice, &["debug", "session", "get", &session.name])?;
+    says(
+        &status["status"]["deployedResources"].to_string(),
+        &["ResourceQuota", &name],
+    )?;
+    // Somebody who uses the namespace too adds none.
+    let second = in_namespace(stack, "it-makes-namespace", "it-totals")?;
+    let quotas = ["get", "resourcequota", "-n", "it-totals", "-o", "name"];
+    ensure!(cluster.admin(&quotas)?.lines().count() == 1);
+    second.act(User::Alice, "terminate", &["--yes"])?;
+    second.await_end("Terminated")?;
+    let ended = session.end()?;
+    says(
+        &ended["status"]["cleanup"]["removed"].to_string(),
+        &["ResourceQuota", "Namespace"],
+    )?;
+    await_again(cluster, &before)?;
+
+    // In a namespace that was there before it stands beside nobody's pods.
+    make_namespace(cluster, "it-there", "")?;
+    let session = in_namespace(stack, template, "it-there")?;
+    session.await_pods(2)?;
+    let there = ["get", "resourcequota", "-n", "it-there", "-o", "name"];
+    ensure!(cluster.admin(&there)?.trim().is_empty());
+    session.end().map(drop)
 }
 
 fn kept(stack: &Stack) -> Result<()> {

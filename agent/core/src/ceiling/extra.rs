@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::pod::{items, text};
 use super::{Ceiling, CeilingRefusal, Remedy, listed, pod, rbac};
 use crate::kinds::{known_by_name, known_kind, split};
-use crate::workload::{Document, Rendered};
+use crate::workload::{Document, RESOURCE_QUOTA, Rendered};
 
 /// How deep a custom resource is searched for pod specs: deeper than any schema nests them.
 const MAX_DEPTH: u32 = 32;
@@ -91,6 +91,10 @@ pub(super) fn judge(
     refusals: &mut Vec<CeilingRefusal>,
 ) {
     for (_, document) in rendered.beside() {
+        if document.source == RESOURCE_QUOTA {
+            // Only narrows, and only where `createNamespaces` lets it be made.
+            continue;
+        }
         if !is_listed(ceiling, document) {
             refusals.push(unlisted(ceiling, document));
             continue;

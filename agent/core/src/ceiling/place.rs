@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ceiling, CeilingRefusal, Remedy, listed};
 use crate::kinds::{check_name, known_by_name};
-use crate::workload::Rendered;
+use crate::workload::{RESOURCE_QUOTA, Rendered};
 
 /// `ceiling.impersonation`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +90,9 @@ pub fn settle_namespace(ceiling: &Ceiling, rendered: &mut Rendered) {
     if !refusals.is_empty() {
         let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         own.refused = Some(all.join("; "));
+        rendered
+            .documents
+            .retain(|document| document.source != RESOURCE_QUOTA);
     }
 }
 

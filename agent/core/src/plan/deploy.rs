@@ -1,5 +1,6 @@
 //! The steps of a grant that runs: journal → namespace (looked at, made if need be) → documents in order → keep it so.
 
+use breakglass_protocol::labels;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -81,9 +82,26 @@ fn in_namespace(held: &Held, observed: &Observed, now: Now, step: impl FnOnce() 
         Verdict::Refuse(refusal) => Step::Fail {
             message: refusal.to_string(),
         },
-        Verdict::Proceed => as_deployer(held, observed, step),
+        Verdict::Proceed => {
+            made_unrecorded(held, observed).unwrap_or_else(|| as_deployer(held, observed, step))
+        }
         Verdict::Create => as_deployer(held, observed, || create_namespace(held)),
     }
+}
+
+/// A crash between making the namespace and its record left it with our label: whether it is ours (D5) decides what may
+/// stand in it (D9). Found once or never.
+fn made_unrecorded(held: &Held, observed: &Observed) -> Option<Step> {
+    let NamespaceSeen::Active(seen) = &observed.namespace else {
+        return None;
+    };
+    let is_labelled = seen.labels.get(labels::SESSION) == Some(&held.grant.session);
+    let manifest = held
+        .namespace_to_search()
+        .filter(|_| is_labelled && held.namespace_record().is_none())?;
+    Some(Step::FindNamespace {
+        manifest: manifest.clone(),
+    })
 }
 
 fn create_namespace(held: &Held) -> Step {

@@ -26,6 +26,7 @@ mod beside;
 mod place;
 mod placement;
 mod recycle;
+mod resource_quota;
 
 /// (kind, name) → object.
 #[derive(Clone, Debug, Default)]

@@ -77,7 +77,13 @@ fn wrap(workload: &Workload, metadata: Value, template: Value, session: &str) ->
     match workload.kind {
         // An edit of the template by somebody never replaces running pods by itself (D4).
         WorkloadKind::DaemonSet => spec["updateStrategy"] = json!({ "type": "OnDelete" }),
-        WorkloadKind::Deployment => spec["replicas"] = json!(workload.replicas),
+        WorkloadKind::Deployment => {
+            spec["replicas"] = json!(workload.replicas);
+            if workload.quota.is_some() {
+                // A new template (D4) makes no pods beside the old ones: they would be more than the session may have.
+                spec["strategy"] = json!({ "type": "Recreate" });
+            }
+        }
     }
     json!({
         "apiVersion": "apps/v1",

@@ -2,7 +2,7 @@
 
 use breakglass_protocol::kinds::selector::LabelSelector;
 use breakglass_protocol::wire::grant::{
-    IfMissing, NamespaceLayer, NamespaceRule, ServiceAccountName,
+    IfMissing, NamespaceLayer, NamespaceRule, Quota, ServiceAccountName,
 };
 
 use super::*;
@@ -116,11 +116,54 @@ async fn s08_a_namespace_that_appears_before_it_is_made_is_not_adopted() {
 
 #[tokio::test]
 async fn s08_a_namespace_survives_the_agents_death_at_any_write() {
-    for count in 1..=6 {
+    for count in 1..=7 {
         let api = without_namespace();
-        die_in(&api, &making(), count).await;
+        die_in(&api, &with_totals(making()), count).await;
         assert_eq!(namespace(&api), None, "died at write {count}");
+        assert!(api.all("resourcequotas").is_empty());
     }
+}
+
+fn with_totals(mut grant: Grant) -> Grant {
+    let Work::Workload(workload) = &mut grant.work;
+    workload.quota = Some(Quota {
+        max_pods: None,
+        max_cpu: Some("2".into()),
+        max_memory: None,
+        max_storage: Some("1Gi".into()),
+        enforce_requests: false,
+        enforce_limits: false,
+    });
+    grant
+}
+
+#[tokio::test]
+async fn d09_a_resource_quota_stands_in_the_namespace_that_the_session_made() {
+    let api = without_namespace();
+    let session = with_totals(making());
+    let mut agent = Agent::start(&api).await;
+    agent.snapshot(1, &[&session]).await;
+    let told = agent
+        .report("everything made", |report| report.deployed.len() == 3)
+        .await;
+    let kinds: Vec<&str> = told.deployed.iter().map(|o| o.kind.as_str()).collect();
+    assert_eq!(kinds, ["Namespace", "ResourceQuota", "DaemonSet"]);
+    let made = api
+        .get("resourcequotas", NAMESPACE, &format!("{SESSION}-quota"))
+        .unwrap();
+    assert_eq!(
+        made["spec"]["hard"],
+        json!({ "requests.storage": "1Gi", "requests.ephemeral-storage": "1Gi" }),
+        "nothing that makes the API server refuse a pod which the session may have"
+    );
+    agent.grant(2, &ended(session)).await;
+    let proof = agent
+        .report("the proof", |report| report.phase == Phase::Ended)
+        .await;
+    let removed = proof.cleanup.unwrap().removed;
+    assert!(removed.iter().any(|r| r.object.kind == "ResourceQuota"));
+    assert_eq!(namespace(&api), None);
+    agent.die().await;
 }
 
 #[tokio::test]

@@ -262,6 +262,30 @@ fn s08_namespace_that_a_crash_left_without_a_record_is_found_and_removed() {
 }
 
 #[test]
+fn s08_namespace_that_a_crash_left_without_a_record_is_found_while_the_session_runs() {
+    let mut story = making();
+    story.cluster.answers_lost = 1;
+    story.turns(8);
+    assert!(story.held.namespace_record().is_some());
+    assert_eq!(story.phase(), Phase::Running);
+}
+
+#[test]
+fn s08_namespace_with_our_label_and_anothers_mark_is_not_adopted() {
+    let mut story = making();
+    let mut theirs = sample::object("v1", "Namespace", "breakglass-debug");
+    theirs["metadata"]["labels"][labels::SESSION] = json!("debug-session-abc123");
+    story.cluster.store(theirs);
+    story.cluster.namespace = live(&[(labels::SESSION, "debug-session-abc123")]);
+    story.turns(8);
+    assert!(story.held.namespace_record().is_none());
+    assert_eq!(story.phase(), Phase::Running, "used as any other");
+    story.end();
+    story.until_finished();
+    assert_eq!(story.left(), ["Namespace breakglass-debug"]);
+}
+
+#[test]
 fn s09_a_namespace_is_made_only_if_the_ceiling_says_so() {
     let rule = NamespaceRule {
         if_missing: IfMissing::Create {
