@@ -94,6 +94,14 @@ pub struct StackRequest {
     pub on_failure: OnFailure,
 }
 
+/// What of the hub's command line is not as usual.
+#[derive(Clone, Debug, Default)]
+pub struct HubStart {
+    /// A program that becomes the hub, with its arguments; the hub's own follow.
+    pub within: Vec<String>,
+    pub flags: Vec<String>,
+}
+
 /// See the module's text.
 #[derive(Clone, Debug)]
 pub struct Stack {
@@ -188,13 +196,19 @@ impl Stack {
 
     /// Starts the hub and waits until it is ready.
     pub fn start_hub(&self) -> Result<Recorded> {
+        self.start_hub_as(HubStart::default())
+    }
+
+    /// The same, not as it usually is.
+    pub fn start_hub_as(&self, start: HubStart) -> Result<Recorded> {
         let state = self.folder.join("hub");
         let agents = format!(
             "{}:{}",
             self.testbed.record().hub_address,
             self.hub_port + 1
         );
-        let argv = vec![
+        let mut argv = start.within;
+        argv.extend([
             self.artifacts.hub().display().to_string(),
             "serve".into(),
             format!("--state={}", state.display()),
@@ -209,7 +223,8 @@ impl Stack {
             "--public-address=127.0.0.1,localhost".into(),
             format!("--metrics-listen=127.0.0.1:{}", self.hub_port + 2),
             format!("--admin-group={ADMIN_GROUP}"),
-        ];
+        ]);
+        argv.extend(start.flags);
         let log = self.folder.join("log/hub.log");
         let hub = self.processes().start(Launch {
             name: HUB.into(),

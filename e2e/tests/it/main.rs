@@ -16,6 +16,7 @@ mod crash;
 mod deny;
 mod deploy;
 mod end;
+mod events;
 mod foreign;
 mod inventory;
 mod link;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         bindings::CASES,
         deploy::CASES,
         end::CASES,
+        events::CASES,
         renewal::CASES,
         foreign::CASES,
         manifests::CASES,
