@@ -14,6 +14,8 @@ use breakglass_protocol::wire::{codec, to_agent, to_hub};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+mod bodies;
+
 fn to_agent_frames() -> Vec<(&'static str, to_agent::ToAgent)> {
     use to_agent::{
         Ask, Call, Certificate, GrantFrame, PoliciesFrame, Settled, SignWebhookClient,
@@ -198,6 +200,8 @@ fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(
 fn every_message_is_as_it_was_recorded() {
     check("to_agent", to_agent_frames());
     check("to_hub", to_hub_frames());
+    check("to_agent", bodies::to_agent());
+    check("to_hub", bodies::to_hub());
 }
 
 #[test]
