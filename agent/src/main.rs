@@ -21,6 +21,7 @@ use breakglass_agent::telemetry::{self, Health, Metrics};
 use breakglass_agent::webhook::address::WebhookAddress;
 use breakglass_agent::webhook::certs::{ServerNames, make_root};
 use breakglass_agent::webhook::{self, WebhookHandle, WebhookMetrics, WebhookSettings};
+use breakglass_agent_core::abilities;
 use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::clock::Now;
 use breakglass_agent_core::holdings::Holdings;
@@ -28,8 +29,6 @@ use breakglass_agent_core::link::{Link, LinkConfig};
 use breakglass_agent_core::policies::Policies;
 use breakglass_protocol::ids::ClusterName;
 use breakglass_protocol::join_token::JoinToken;
-use breakglass_protocol::wire::grant::feature;
-use breakglass_protocol::wire::policy;
 use clap::Parser;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -376,20 +375,7 @@ fn link_config(identity: &Identity) -> LinkConfig {
         cluster: ClusterName::new(identity.cluster.as_str()),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: uuid::Uuid::new_v4().to_string(),
-        features: [
-            feature::WORKLOAD,
-            feature::TEMPLATES,
-            feature::SCHEDULING,
-            feature::QUOTA,
-            feature::DISRUPTION_BUDGET,
-            feature::NAMESPACES,
-            feature::IMPERSONATION,
-            policy::FEATURE,
-            feature::RECYCLE,
-            feature::NOTIFY_ONLY,
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        features: abilities::features(),
     }
 }
 

@@ -22,7 +22,7 @@ pub use place::{ImpersonationCeiling, settle_namespace};
 pub use rbac::GrantableRule;
 
 /// The session mode that this build deploys.
-const WORKLOAD_MODE: &str = "workload";
+pub(crate) const WORKLOAD_MODE: &str = "workload";
 /// Kinds that give no more than the namespace's own pods have (S9).
 pub const DEFAULT_KINDS: [&str; 8] = [
     "ConfigMap",

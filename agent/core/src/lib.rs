@@ -14,6 +14,7 @@
 //! The path of a question from the API server: [`authorize::authorize`] reads one immutable [`grants::GrantIndex`], one
 //! immutable [`authorize::DenyIndex`] with the labels of namespaces, and nothing else.
 
+pub mod abilities;
 pub mod authorize;
 pub mod ceiling;
 pub mod clock;

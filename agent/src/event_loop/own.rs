@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use breakglass_agent_core::abilities;
 use breakglass_agent_core::authorize::Enforcement;
 use breakglass_agent_core::clock::Now;
 use breakglass_agent_core::link::LinkState;
@@ -26,14 +27,6 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(60);
 const ORDER_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause between writes of the record beside the grants, if the last one failed or it changes fast.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(2);
-/// What this agent can do, for people.
-const CAPABILITIES: [&str; 4] = [
-    "workload",
-    "templates",
-    "authorization-webhook",
-    "deny-policies",
-];
-
 /// What the agent tells of itself, and its certificate.
 #[derive(Debug)]
 pub(super) struct Own {
@@ -184,7 +177,7 @@ impl EventLoop {
         AgentStatus {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             kubernetes_version: self.parts.kubernetes_version.clone(),
-            capabilities: CAPABILITIES.iter().map(|&word| word.to_owned()).collect(),
+            capabilities: abilities::capabilities(self.parts.holdings.ceiling()),
             certificate_expires_at: validity.map_or(Timestamp::MIN, |validity| validity.not_after),
             ceiling: serde_json::to_value(self.parts.holdings.ceiling()).unwrap_or_default(),
             webhook_client_expires_at: identity.webhook_client_expires_at,

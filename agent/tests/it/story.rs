@@ -15,6 +15,7 @@ use breakglass_agent::published::Published;
 use breakglass_agent::telemetry::{Health, Metrics};
 use breakglass_agent::webhook::certs::{ServerNames, make_root};
 use breakglass_agent::webhook::{self, WebhookHandle, WebhookMetrics, WebhookSettings};
+use breakglass_agent_core::abilities;
 use breakglass_agent_core::authorize::Enforcement;
 use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::held::Held;
@@ -31,7 +32,6 @@ use breakglass_protocol::wire::grant::{
     TemplateText, ValueOrigin, Work, Workload, WorkloadKind, feature,
 };
 use breakglass_protocol::wire::hello::Welcome;
-use breakglass_protocol::wire::policy;
 use breakglass_protocol::wire::report::{Phase, Readiness, Report};
 use breakglass_protocol::wire::to_agent::{
     Ask, Call, Certificate, GrantFrame, Settled, SignWebhookClient, SnapshotBegin, SnapshotEnd,
@@ -139,15 +139,7 @@ impl Agent {
                 cluster: identity.cluster.clone(),
                 program_version: "test".into(),
                 instance: "i".into(),
-                features: [
-                    feature::WORKLOAD,
-                    feature::TEMPLATES,
-                    feature::NAMESPACES,
-                    feature::IMPERSONATION,
-                    policy::FEATURE,
-                ]
-                .map(str::to_owned)
-                .to_vec(),
+                features: abilities::features(),
             }),
             identity: watch::Sender::new(identity),
             webhook: webhook.clone(),

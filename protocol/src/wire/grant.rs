@@ -39,6 +39,19 @@ pub mod feature {
     pub const RECYCLE: &str = "recycle.v1";
     /// A workload that stays when the session's time is over, and that nobody may use any more.
     pub const NOTIFY_ONLY: &str = "notify-only.v1";
+
+    /// All of them.
+    pub const ALL: [&str; 9] = [
+        WORKLOAD,
+        TEMPLATES,
+        SCHEDULING,
+        QUOTA,
+        DISRUPTION_BUDGET,
+        NAMESPACES,
+        IMPERSONATION,
+        RECYCLE,
+        NOTIFY_ONLY,
+    ];
 }
 
 /// See the module's text.

@@ -1,6 +1,7 @@
 //! Deny policies in the running loop: in force at once, with and without the hub, and over a restart (S16, S19).
 
 use breakglass_agent_core::authorize::{ResourceFacts, ReviewFacts, Verdict, authorize};
+use breakglass_protocol::wire::policy;
 use breakglass_protocol::wire::report::{
     AgentStatus, DenyPolicyReport, DenyPolicyState, WebhookOrder,
 };
