@@ -32,6 +32,7 @@ use crate::published::Published;
 use crate::telemetry::{EndLabels, Health, Metrics};
 use crate::webhook::WebhookHandle;
 
+mod high_water;
 mod hub;
 mod outcomes;
 mod own;
@@ -209,6 +210,7 @@ impl EventLoop {
         }
         self.make_reports(now);
         self.save_memory(now);
+        self.save_mark(now);
         self.save_policies(now);
         self.drain_link(now);
         self.send_frames();
@@ -223,6 +225,7 @@ impl EventLoop {
             self.wakes.first().map(|(at, _)| *at),
             (!self.unreported.is_empty()).then_some(self.reports_from),
             self.memory_due(),
+            self.mark_due(),
             self.policies_due(),
         ]
         .into_iter()
@@ -375,6 +378,7 @@ impl EventLoop {
         // Both ends dropped: the link's task flushes, closes the socket and ends.
         drop(link);
         self.save_memory(now);
+        self.save_mark(now);
         self.save_policies(now);
         let last = async { while self.jobs.join_next().await.is_some() {} };
         if tokio::time::timeout(SHUTDOWN, last).await.is_err() {

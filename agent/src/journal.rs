@@ -1,24 +1,22 @@
-//! What outlives a restart: the agent's identity, one record for each grant, one of the deny policies, and one small record
-//! beside them. All are
-//! Secrets of the agent's namespace. Records are authenticated with a key that only the identity Secret holds (S19): who
+//! What outlives a restart: the agent's identity, one record for each grant, one of the deny policies, and two beside them:
+//! ended UIDs, and the clock's mark, which is small because it is written often. All are Secrets of the agent's namespace. Records are authenticated with a key that only the identity Secret holds (S19): who
 //! can write Secrets here but not read that one cannot make the agent deploy anything.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use breakglass_agent_core::held::Held;
+use breakglass_agent_core::high_water::Mark;
 use breakglass_agent_core::holdings::Memory;
 use breakglass_agent_core::plan::outcome::ApiFailure;
 use breakglass_agent_core::policies::HeldPolicies;
 use breakglass_agent_core::workload::Seed;
 use breakglass_protocol::ids::GrantUid;
-use http::Method;
-use kube::core::ObjectList;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, Target};
+use crate::cluster::Cluster;
 use crate::identity::{Identity, JournalKey};
 
 /// Largest record. Kubernetes takes 1 MiB of a Secret's data; the rest is room for the authentication code.
@@ -27,13 +25,12 @@ pub const MAX_RECORD: usize = 900 * 1024;
 pub const IDENTITY: &str = "breakglass-agent-identity";
 /// The Secret of what is remembered beside the grants.
 const MEMORY: &str = "breakglass-agent-memory";
+/// The Secret of the clock's mark.
+const CLOCK: &str = "breakglass-agent-clock";
 /// The Secret of the deny policies.
 const POLICIES: &str = "breakglass-agent-policies";
-/// The label by which records are found, with what kind of record it is.
-const RECORD_LABEL: &str = "breakglass.t-caas.telekom.com/journal";
-const FIELD_MANAGER: &str = breakglass_protocol::labels::FIELD_MANAGER;
-/// Records read at once: they are up to 900 KiB each.
-const PAGE: &str = "20";
+
+mod secrets;
 
 /// Why the journal cannot be read or written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -181,6 +178,15 @@ impl Journal {
         if let Some(secret) = self.cluster.get_secret(&self.namespace, MEMORY).await? {
             loaded.memory = self.open(&secret, MEMORY)?;
         }
+        if let Some(secret) = self.cluster.get_secret(&self.namespace, CLOCK).await? {
+            // As with the policies: without it the clock is as it would be without the Secret.
+            match self.open::<Mark>(&secret, CLOCK) {
+                Ok(mark) => {
+                    loaded.memory.high_water = loaded.memory.high_water.max(mark.high_water);
+                }
+                Err(refused) => loaded.refused.push(refused.to_string()),
+            }
+        }
         if let Some(secret) = self.cluster.get_secret(&self.namespace, POLICIES).await? {
             // Who could write this Secret could as well delete it: nothing is gained by not starting.
             let policies = self.open(&secret, POLICIES).map_err(|e| e.to_string());
@@ -230,6 +236,14 @@ impl Journal {
     /// If it cannot be encoded.
     pub fn seal_memory(&self, memory: &Memory) -> Result<Sealed, JournalError> {
         Ok(self.seal_bytes(MEMORY.to_owned(), "memory", &encode(memory)?))
+    }
+
+    /// The clock's mark, ready to be written.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub fn seal_mark(&self, mark: Mark) -> Result<Sealed, JournalError> {
+        Ok(self.seal_bytes(CLOCK.to_owned(), "clock", &encode(&mark)?))
     }
 
     /// The deny policies' record, ready to be written. The hub's limit on them keeps it well below the journal's.
@@ -328,71 +342,4 @@ fn name_of(uid: &GrantUid) -> String {
 
 fn encode(value: &impl Serialize) -> Result<Vec<u8>, JournalError> {
     serde_json::to_vec(value).map_err(|e| JournalError::Encode(e.to_string()))
-}
-
-impl Cluster {
-    async fn get_secret(&self, namespace: &str, name: &str) -> Result<Option<Secret>, ApiFailure> {
-        let target = Target::new("v1", "Secret", Some(namespace), name);
-        self.get(&target).await
-    }
-
-    async fn put_secret(
-        &self,
-        namespace: &str,
-        name: &str,
-        label: &str,
-        data: &Value,
-    ) -> Result<(), ApiFailure> {
-        let target = Target::new("v1", "Secret", Some(namespace), name);
-        let body = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "Opaque",
-            "metadata": {
-                "name": name,
-                "namespace": namespace,
-                "labels": {
-                    RECORD_LABEL: label,
-                    "app.kubernetes.io/name": "breakglass-agent",
-                },
-            },
-            "data": data,
-        });
-        let uri = format!("{}?fieldManager={FIELD_MANAGER}&force=true", target.path()?);
-        let request =
-            super::cluster::with_body(Method::PATCH, uri, "application/apply-patch+yaml", &body)?;
-        self.call("patch", &target, request).await.map(drop)
-    }
-
-    async fn delete_secret(&self, namespace: &str, name: &str) -> Result<(), ApiFailure> {
-        let target = Target::new("v1", "Secret", Some(namespace), name);
-        let request = super::cluster::bodyless(Method::DELETE, target.path()?)?;
-        match self.call("delete", &target, request).await {
-            Ok(_) => Ok(()),
-            Err(failure) if failure.code == 404 => Ok(()),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    async fn list_records(
-        &self,
-        namespace: &str,
-        next: &str,
-    ) -> Result<ObjectList<Secret>, ApiFailure> {
-        let target = Target::new("v1", "Secret", Some(namespace), "");
-        let mut query = vec![("limit", PAGE)];
-        let selector = format!("{RECORD_LABEL}=grant");
-        query.push(("labelSelector", &selector));
-        if !next.is_empty() {
-            query.push(("continue", next));
-        }
-        let uri = format!(
-            "{}?{}",
-            target.collection()?,
-            super::cluster::prune::form(&query)
-        );
-        let request = super::cluster::bodyless(Method::GET, uri)?;
-        let text = self.call("list", &target, request).await?;
-        super::cluster::parse("list", &target, &text)
-    }
 }

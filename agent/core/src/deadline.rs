@@ -76,6 +76,12 @@ impl Deadline {
         self.observe(now);
     }
 
+    /// The latest wall clock reading that is known to it.
+    #[must_use]
+    pub(crate) fn seen(&self) -> Timestamp {
+        self.seen
+    }
+
     /// After a restart: goes on from what the journal says. `high_water` is the latest wall clock reading that the
     /// agent wrote down anywhere.
     pub fn resume(&mut self, high_water: Timestamp, now: Now) {

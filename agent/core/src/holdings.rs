@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ceiling::Ceiling;
 use crate::clock::Now;
-use crate::deadline::{Deadline, millis_between};
+use crate::deadline::Deadline;
 use crate::held::Held;
+use crate::high_water::{Grants, HighWater, Mark};
 use crate::observed::Neighbour;
 use crate::tombstones::{Tombstone, Tombstones};
 use crate::workload::Seed;
@@ -38,7 +39,8 @@ pub struct Received {
 #[serde(rename_all = "camelCase", default)]
 pub struct Memory {
     pub tombstones: Tombstones,
-    /// The latest wall clock reading while any grant ran (S12).
+    /// The clock's mark. It has a record of its own ([`Mark`]); agents of before wrote it here.
+    #[serde(skip_serializing)]
     pub high_water: Option<Timestamp>,
 }
 
@@ -59,10 +61,6 @@ pub enum Taken {
     },
 }
 
-/// How far the clock moves before the high-water mark is written again: one small write a minute while grants run. The
-/// mark can be this much behind, and only for a clock that is set back while the agent is down.
-const HIGH_WATER_STEP_MS: u64 = 60_000;
-
 /// See the module's text.
 #[derive(Debug)]
 pub struct Holdings {
@@ -72,6 +70,7 @@ pub struct Holdings {
     memory: Memory,
     memory_version: u64,
     memory_saved: u64,
+    high_water: HighWater,
 }
 
 impl Holdings {
@@ -84,7 +83,12 @@ impl Holdings {
         memory: Memory,
         now: Now,
     ) -> Self {
-        let high_water = memory.high_water.unwrap_or(now.wall);
+        let running = held.iter().filter(|held| !held.has_ended());
+        let seen = running.map(|held| held.deadline.seen());
+        let high_water = seen.chain(memory.high_water).max().unwrap_or(now.wall);
+        let mark = Mark {
+            high_water: memory.high_water,
+        };
         let held = held
             .into_iter()
             .map(|mut held| {
@@ -100,6 +104,7 @@ impl Holdings {
             // Written once at start too: its object is then there before the first session, and no session leaves it.
             memory_version: 1,
             memory_saved: 0,
+            high_water: HighWater::restore(mark),
         }
     }
 
@@ -279,28 +284,16 @@ impl Holdings {
         for held in self.held.values_mut().filter(|held| !held.has_ended()) {
             held.deadline.observe(now);
         }
-        self.mark_high_water(now);
+        let running = self.held.values().any(|held| !held.has_ended());
+        let grants = if running {
+            Grants::Running
+        } else {
+            Grants::AllEnded
+        };
+        self.high_water.observe(grants, now);
         self.end_where(EndReason::Expired, None, now, |_, held| {
             held.deadline.has_passed(now)
         })
-    }
-
-    /// The mark protects the grants that run; without any it starts anew, so that a clock that was wrong for a while
-    /// does not spoil tomorrow's sessions.
-    fn mark_high_water(&mut self, now: Now) {
-        let is_running = self.held.values().any(|held| !held.has_ended());
-        let mark = match (is_running, self.memory.high_water) {
-            (false, _) => None,
-            (true, None) => Some(now.wall),
-            (true, Some(mark)) if millis_between(mark, now.wall) >= HIGH_WATER_STEP_MS => {
-                Some(now.wall)
-            }
-            (true, Some(mark)) => Some(mark),
-        };
-        if mark != self.memory.high_water {
-            self.memory.high_water = mark;
-            self.memory_version += 1;
-        }
     }
 
     /// The local kill switch: ends everything and returns what it ended.
@@ -352,6 +345,16 @@ impl Holdings {
             .filter(|held| !held.has_ended())
             .map(|held| held.deadline.ends())
             .min()
+    }
+
+    /// The clock's mark: to be written whenever it is unsaved.
+    #[must_use]
+    pub fn high_water(&self) -> &HighWater {
+        &self.high_water
+    }
+
+    pub fn high_water_mut(&mut self) -> &mut HighWater {
+        &mut self.high_water
     }
 
     /// What to write beside the grants, with its version, if the last version written is another.

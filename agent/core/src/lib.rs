@@ -21,6 +21,7 @@ pub mod clock;
 pub mod deadline;
 pub mod grants;
 pub mod held;
+pub mod high_water;
 pub mod holdings;
 pub mod kinds;
 pub mod kstatus;

@@ -110,6 +110,8 @@ impl EventLoop {
             Taken::Changed => {
                 tracing::info!(%uid, "grant taken in");
                 self.wake(uid, now.monotonic);
+                // It may be the first or the last that runs: the clocks are read, and marked, accordingly.
+                self.next_tick = self.next_tick.min(now.monotonic);
             }
             Taken::Same => {}
             Taken::EndedBefore(report) => self.parts.link.handle_report(&report),

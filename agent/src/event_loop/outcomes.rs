@@ -31,6 +31,7 @@ impl EventLoop {
         match done {
             Done::Step { uid, step, result } => self.handle_step(&uid, &step, result, now),
             Done::Memory { version, result } => self.handle_memory_saved(version, result),
+            Done::Mark { mark, result } => self.handle_mark_saved(mark, result),
             Done::Order { result } => self.handle_order(result),
             Done::Policies { held, result } => self.handle_policies_saved(&held, result),
             Done::Forgotten { uid, result } => self.handle_forgotten(&uid, result),

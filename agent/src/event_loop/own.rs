@@ -13,6 +13,7 @@ use breakglass_protocol::wire::to_agent::Certificate;
 use breakglass_protocol::wire::to_hub::RenewCertificate;
 use jiff::Timestamp;
 
+use super::high_water::SavingMark;
 use super::{EventLoop, Parts};
 use crate::identity::Identity;
 use crate::journal::JournalError;
@@ -39,6 +40,7 @@ pub(super) struct Own {
     order_from: Duration,
     /// An identity that is to replace the present one once it is stored.
     storing: bool,
+    pub(super) saving_mark: SavingMark,
 }
 
 impl Own {
@@ -52,6 +54,7 @@ impl Own {
             order: None,
             order_from: Duration::ZERO,
             storing: false,
+            saving_mark: SavingMark::default(),
         }
     }
 }
@@ -191,7 +194,7 @@ impl EventLoop {
         }
     }
 
-    /// Tombstones and the high-water mark of the clock.
+    /// Tombstones.
     pub(super) fn save_memory(&mut self, now: Now) {
         if self.memory_in_flight || now.monotonic < self.memory_from {
             return;

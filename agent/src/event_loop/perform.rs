@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use breakglass_agent_core::high_water::Mark;
 use breakglass_agent_core::observed::{DeployerSeen, NamespaceSeen};
 use breakglass_agent_core::plan::Step;
 use breakglass_agent_core::plan::outcome::{ApiFailure, Outcome};
@@ -38,6 +39,11 @@ pub(super) enum Done {
     /// The record beside the grants.
     Memory {
         version: u64,
+        result: Result<(), JournalError>,
+    },
+    /// The clock's mark.
+    Mark {
+        mark: Mark,
         result: Result<(), JournalError>,
     },
     /// The deny policies' record.
@@ -204,6 +210,14 @@ impl Performer {
             Err(error) => Err(error),
         };
         Done::Memory { version, result }
+    }
+
+    pub(super) async fn save_mark(self, mark: Mark, sealed: Result<Sealed, JournalError>) -> Done {
+        let result = match sealed {
+            Ok(sealed) => self.journal.save(sealed).await,
+            Err(error) => Err(error),
+        };
+        Done::Mark { mark, result }
     }
 
     pub(super) async fn ask_for_order(self, namespace: String) -> Done {

@@ -3,6 +3,7 @@
 
 use breakglass_agent::identity::JournalKey;
 use breakglass_agent::journal::{Journal, JournalError};
+use breakglass_agent_core::high_water::Mark;
 use breakglass_agent_core::holdings::Memory;
 use breakglass_agent_core::plan::outcome::Outcome;
 use breakglass_agent_core::plan::{Deployer, PodRef};
@@ -232,6 +233,39 @@ async fn s19_a_record_cannot_stand_in_for_another() {
     assert!(loaded.held.is_empty());
     assert!(
         loaded.refused[0].contains("was not written by this agent"),
+        "{:?}",
+        loaded.refused
+    );
+}
+
+#[tokio::test]
+async fn s12_the_clocks_mark_has_a_record_of_its_own_that_nobody_else_can_write() {
+    let api = FakeApi::new();
+    let journal = |key| {
+        Journal::new(
+            api.cluster(),
+            "breakglass-agent",
+            &JournalKey::new([key; 32]),
+        )
+    };
+    let mark = Mark {
+        high_water: Some("2026-11-23T10:00:00Z".parse().unwrap()),
+    };
+    let sealed = journal(1).seal_mark(mark).unwrap();
+    journal(1).save(sealed).await.unwrap();
+    let loaded = journal(1).load().await.unwrap();
+    assert_eq!(loaded.memory.high_water, mark.high_water);
+    assert_eq!(loaded.refused, Vec::<String>::new());
+
+    let later = Mark {
+        high_water: Some("2036-11-23T10:00:00Z".parse().unwrap()),
+    };
+    let forged = journal(2).seal_mark(later).unwrap();
+    journal(2).save(forged).await.unwrap();
+    let loaded = journal(1).load().await.unwrap();
+    assert_eq!(loaded.memory.high_water, None, "it ends nobody's session");
+    assert!(
+        loaded.refused[0].contains("breakglass-agent-clock"),
         "{:?}",
         loaded.refused
     );

@@ -550,6 +550,33 @@ async fn play(api: &FakeApi) {
 }
 
 #[tokio::test]
+async fn s12_the_clocks_mark_is_written_while_a_session_runs_and_taken_away_after() {
+    let api = FakeApi::new();
+    let mut agent = Agent::start(&api).await;
+    let session = grant(SignedDuration::from_hours(1));
+    agent.snapshot(1, &[&session]).await;
+    let journal = Journal::new(api.cluster(), AGENT, &JournalKey::new([7; 32]));
+    let record = "breakglass-agent-clock";
+    api.until("the mark", |api| {
+        api.get("secrets", AGENT, record).is_some()
+    })
+    .await;
+    let marked = journal.load().await.unwrap().memory.high_water.unwrap();
+    assert!(marked <= Clock::start().now().wall);
+    let written = api.get("secrets", AGENT, record).unwrap();
+    agent.grant(2, &ended(session)).await;
+    agent
+        .report("the proof", |report| report.phase == Phase::Ended)
+        .await;
+    api.until("no mark", |api| {
+        api.get("secrets", AGENT, record).unwrap()["data"] != written["data"]
+    })
+    .await;
+    assert_eq!(journal.load().await.unwrap().memory.high_water, None);
+    agent.die().await;
+}
+
+#[tokio::test]
 async fn the_hub_hears_that_the_agent_goes_down() {
     let api = FakeApi::new();
     let mut agent = Agent::start(&api).await;

@@ -297,11 +297,14 @@ fn restart(holdings: &Holdings, now: Now) -> Holdings {
         .map(|held| serde_json::from_str(&json(held)).unwrap())
         .collect();
     let memory = serde_json::to_string(&holdings.memory).unwrap();
+    let mut memory: Memory = serde_json::from_str(&memory).unwrap();
+    let mark = holdings.high_water.unsaved();
+    memory.high_water = mark.and_then(|mark| mark.high_water);
     Holdings::restore(
         holdings.cluster.clone(),
         holdings.ceiling.clone(),
         held,
-        serde_json::from_str(&memory).unwrap(),
+        memory,
         now,
     )
 }
@@ -351,7 +354,85 @@ fn s12_a_clock_that_was_ahead_does_not_spoil_later_sessions() {
 }
 
 #[test]
-fn memory_is_written_when_it_changed_and_not_more_than_once_a_minute() {
+fn s12_a_record_written_last_counts_for_every_grant() {
+    let mut holdings = holdings(at(0));
+    let other = Grant {
+        uid: GrantUid::new("2"),
+        ..grant()
+    };
+    for grant in [grant(), other] {
+        holdings.receive(received(grant, 3600), &sample::seed(), at(0));
+    }
+    let old: Vec<Held> = holdings.iter().cloned().collect();
+    // Of one grant a later moment was written: the other's time went on too.
+    holdings.handle_time(at(3000));
+    let newer = holdings.get(&GrantUid::new("2")).unwrap().clone();
+    let held = [old[0].clone(), newer];
+    let back = now(-86_400, 0);
+    let mut holdings = Holdings::restore(
+        holdings.cluster().clone(),
+        Ceiling::default(),
+        held.iter().map(journaled).collect(),
+        Memory::default(),
+        back,
+    );
+    assert_eq!(holdings.handle_time(now(-86_400 + 599, 599)), []);
+    assert_eq!(holdings.handle_time(now(-86_400 + 600, 600)).len(), 2);
+}
+
+/// As the journal gives it back.
+fn journaled(held: &Held) -> Held {
+    serde_json::from_str(&serde_json::to_string(held).unwrap()).unwrap()
+}
+
+#[test]
+fn s12_the_mark_is_written_every_ten_seconds_while_a_grant_runs_and_never_otherwise() {
+    let mut holdings = holdings(at(0));
+    let save = |holdings: &mut Holdings| {
+        let mark = holdings.high_water().unsaved();
+        if let Some(mark) = mark {
+            holdings.high_water_mut().handle_saved(mark);
+        }
+        mark.map(|mark| mark.high_water)
+    };
+    holdings.handle_time(at(0));
+    assert_eq!(save(&mut holdings), None, "nothing runs");
+    holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
+    let mut writes = 0;
+    for second in 1..=60 {
+        holdings.handle_time(at(second));
+        writes += usize::from(save(&mut holdings).is_some());
+    }
+    assert_eq!(writes, 6);
+    assert_eq!(holdings.high_water().unsaved(), None);
+    // A clock that is set back writes nothing.
+    holdings.handle_time(now(20, 61));
+    assert_eq!(save(&mut holdings), None);
+    holdings.end_all("kill switch", at(62));
+    holdings.handle_time(at(62));
+    assert_eq!(save(&mut holdings), Some(None), "taken away, once");
+    holdings.handle_time(at(600));
+    assert_eq!(save(&mut holdings), None);
+}
+
+#[test]
+fn s12_a_mark_of_an_older_agent_counts() {
+    let mut holdings = holdings(at(0));
+    holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
+    let held: Vec<Held> = holdings.iter().map(journaled).collect();
+    let written = format!(r#"{{"highWater": "{}"}}"#, wall(3000));
+    let mut holdings = Holdings::restore(
+        holdings.cluster().clone(),
+        Ceiling::default(),
+        held,
+        serde_json::from_str(&written).unwrap(),
+        now(-86_400, 0),
+    );
+    assert_eq!(holdings.handle_time(now(-86_400 + 600, 600)), [uid()]);
+}
+
+#[test]
+fn memory_is_written_when_it_changed() {
     let mut holdings = holdings(at(0));
     let version = holdings.unsaved_memory().unwrap().0;
     holdings.handle_memory_saved(version);
@@ -360,13 +441,8 @@ fn memory_is_written_when_it_changed_and_not_more_than_once_a_minute() {
         "written once at the start"
     );
     holdings.receive(received(grant(), 3600), &sample::seed(), at(0));
-    holdings.handle_time(at(1));
-    let version = holdings.unsaved_memory().unwrap().0;
-    holdings.handle_memory_saved(version);
-    holdings.handle_time(at(60));
-    assert!(holdings.unsaved_memory().is_none());
     holdings.handle_time(at(61));
-    assert!(holdings.unsaved_memory().is_some());
+    assert!(holdings.unsaved_memory().is_none(), "no UID has ended");
 }
 
 proptest! {
