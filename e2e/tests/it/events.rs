@@ -177,8 +177,8 @@ fn await_events(cluster: &Cluster, session: &str, other: &str, reasons: &[&str])
         ])?;
         let list: Value = serde_json::from_str(&text)?;
         let events = list["items"].as_array().cloned().unwrap_or_default();
-        let seen = |reason: &&str| events.iter().any(|event| event["reason"] == **reason);
-        Ok(if reasons.iter().all(|reason| seen(&reason)) {
+        let seen = |reason: &str| events.iter().any(|event| event["reason"] == *reason);
+        Ok(if reasons.iter().all(|reason| seen(reason)) {
             Look::Found(())
         } else {
             Look::NotYet(format!(
