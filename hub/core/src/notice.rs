@@ -4,23 +4,25 @@
 //! Recipients are mail addresses: of approvers those that the hub's configuration knows for their groups and names, of
 //! the requester and participants their verified ones (S6).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use breakglass_protocol::duration;
 use breakglass_protocol::kinds::notification::Notification;
-use breakglass_protocol::person::{Identity, is_mail_address, is_unseen};
+use breakglass_protocol::person::is_unseen;
 
 use crate::audit::{Action, Actor, AuditEvent, Outcome};
 use crate::clock::{between, later};
 use crate::session::{Session, State};
 
 pub mod delivery;
+mod recipients;
 
-/// People told of one event. A session has at most 200 people; who wants more people told uses a mailing list.
-pub const MAX_RECIPIENTS: usize = 200;
+pub use recipients::MAX_RECIPIENTS;
+
 /// Characters of a text of a person's in a notice; reasons are at most 1,000 long.
 const MAX_TEXT: usize = 1_000;
 /// `gracePeriodBeforeExpiry` if it is not given.
@@ -41,10 +43,14 @@ pub enum Occasion {
     Expired,
     Terminated,
     Failed,
+    /// Somebody is asked to decide on more time.
+    RenewalRequest,
+    RenewalApproval,
+    RenewalRejection,
 }
 
 impl Occasion {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Request,
         Self::Approval,
         Self::Rejection,
@@ -53,6 +59,9 @@ impl Occasion {
         Self::Expired,
         Self::Terminated,
         Self::Failed,
+        Self::RenewalRequest,
+        Self::RenewalApproval,
+        Self::RenewalRejection,
     ];
 
     #[must_use]
@@ -66,14 +75,21 @@ impl Occasion {
             Self::Expired => "expired",
             Self::Terminated => "terminated",
             Self::Failed => "failed",
+            Self::RenewalRequest => "renewalRequest",
+            Self::RenewalApproval => "renewalApproval",
+            Self::RenewalRejection => "renewalRejection",
         }
     }
 
     /// The switch of a `notification` block that is about it.
     fn switch(self, layer: &Notification) -> Option<bool> {
         match self {
-            Self::Request => layer.notify_on_request,
-            Self::Approval | Self::Rejection | Self::TimedOut => layer.notify_on_approval,
+            Self::Request | Self::RenewalRequest => layer.notify_on_request,
+            Self::Approval
+            | Self::Rejection
+            | Self::TimedOut
+            | Self::RenewalApproval
+            | Self::RenewalRejection => layer.notify_on_approval,
             Self::ExpiryNear | Self::Expired => layer.notify_on_expiry,
             Self::Terminated | Self::Failed => layer.notify_on_termination,
         }
@@ -107,6 +123,9 @@ pub struct Notice {
     pub decision_reason: String,
     /// How long is asked for, in seconds.
     pub requested_seconds: u64,
+    /// How much more is asked for, in seconds; 0 where it is not about a renewal.
+    #[serde(default)]
+    pub extend_by_seconds: u64,
     /// `null` before it runs: texts ask for it.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
@@ -129,7 +148,7 @@ pub fn of(event: &AuditEvent, session: &Session, book: &AddressBook) -> Option<A
     }
     Some(Addressed {
         notice: notice(occasion, event, session),
-        recipients: recipients(occasion, session, &layers, book),
+        recipients: recipients::of(occasion, session, &layers, book),
     })
 }
 
@@ -139,10 +158,14 @@ fn occasion(event: &AuditEvent, session: &Session) -> Option<Occasion> {
     if !is_about_it || event.outcome != Outcome::Done {
         return None;
     }
+    let renewal = event.detail.get("renewal");
     match event.action {
         Action::Requested => (session.state == State::PendingApproval).then_some(Occasion::Request),
-        Action::Approved => Some(Occasion::Approval),
-        Action::Rejected => Some(Occasion::Rejection),
+        Action::RenewalRequested => waits(session, renewal?).then_some(Occasion::RenewalRequest),
+        Action::Approved => Some(renewal.map_or(Occasion::Approval, |_| Occasion::RenewalApproval)),
+        Action::Rejected => {
+            Some(renewal.map_or(Occasion::Rejection, |_| Occasion::RenewalRejection))
+        }
         Action::TimedOut => Some(Occasion::TimedOut),
         Action::ExpiryNear => Some(Occasion::ExpiryNear),
         Action::Expired => Some(Occasion::Expired),
@@ -153,7 +176,6 @@ fn occasion(event: &AuditEvent, session: &Session) -> Option<Occasion> {
         | Action::Joined
         | Action::Left
         | Action::Removed
-        | Action::RenewalRequested
         | Action::Renewed
         | Action::CleanedUp
         | Action::TemplateLoaded
@@ -180,126 +202,16 @@ fn occasion(event: &AuditEvent, session: &Session) -> Option<Occasion> {
     }
 }
 
+/// Whether this renewal waits for an approver still.
+fn waits(session: &Session, id: &str) -> bool {
+    session.has_waiting_renewal() && session.renewal().is_some_and(|own| own.id.as_str() == id)
+}
+
 /// Every layer may switch off, none may switch on again (D3).
 fn is_wanted(occasion: Occasion, layers: &[&Notification]) -> bool {
     layers
         .iter()
         .all(|layer| layer.enabled.unwrap_or(true) && occasion.switch(layer).unwrap_or(true))
-}
-
-fn recipients(
-    occasion: Occasion,
-    session: &Session,
-    layers: &[&Notification],
-    book: &AddressBook,
-) -> Vec<String> {
-    let mut told = match occasion {
-        Occasion::Request => approvers(session, book),
-        Occasion::Approval
-        | Occasion::Rejection
-        | Occasion::TimedOut
-        | Occasion::ExpiryNear
-        | Occasion::Expired
-        | Occasion::Terminated
-        | Occasion::Failed => people(session, book),
-    };
-    told.extend(
-        layers
-            .iter()
-            .flat_map(|layer| layer.additional_recipients.iter().cloned()),
-    );
-    let excluded = Excluded::of(session, layers, book);
-    let mut seen = BTreeSet::new();
-    told.retain(|address| {
-        is_mail_address(address)
-            && !excluded.addresses.contains(&address.to_lowercase())
-            && seen.insert(address.to_lowercase())
-    });
-    told.truncate(MAX_RECIPIENTS);
-    told
-}
-
-/// Those who may decide, as far as the configuration knows their addresses; never the requester.
-fn approvers(session: &Session, book: &AddressBook) -> Vec<String> {
-    let terms = &session.snapshot.terms.approval;
-    let of_groups = terms
-        .groups
-        .iter()
-        .filter_map(|group| book.groups.get(group));
-    let of_users = terms.users.iter().filter_map(|user| book.users.get(user));
-    let requester = address_of(&session.requester, book);
-    of_groups
-        .flatten()
-        .chain(of_users)
-        .filter(|address| {
-            requester
-                .as_ref()
-                .is_none_or(|own| !own.eq_ignore_ascii_case(address))
-        })
-        .cloned()
-        .collect()
-}
-
-/// The requester and everybody present.
-fn people(session: &Session, book: &AddressBook) -> Vec<String> {
-    let present = session.present().map(|participant| &participant.identity);
-    std::iter::once(&session.requester)
-        .chain(present)
-        .filter_map(|identity| address_of(identity, book))
-        .collect()
-}
-
-/// A person's verified address, else the one that the configuration has for the name.
-fn address_of(identity: &Identity, book: &AddressBook) -> Option<String> {
-    let own = identity.email.as_ref().filter(|_| identity.email_verified);
-    own.or_else(|| book.users.get(&identity.name)).cloned()
-}
-
-/// Who is not told, by folded address.
-struct Excluded {
-    addresses: BTreeSet<String>,
-}
-
-impl Excluded {
-    /// People by their names and addresses. Groups: the addresses that the configuration has for them, and the requester,
-    /// whose groups the session knows.
-    fn of(session: &Session, layers: &[&Notification], book: &AddressBook) -> Self {
-        let mut addresses = BTreeSet::new();
-        let mut exclude = |address: &str| {
-            addresses.insert(address.to_lowercase());
-        };
-        for excluded in layers
-            .iter()
-            .filter_map(|layer| layer.excluded_recipients.as_ref())
-        {
-            for user in &excluded.users {
-                exclude(user);
-                let present = session.present().map(|participant| &participant.identity);
-                let named = std::iter::once(&session.requester)
-                    .chain(present)
-                    .filter(|identity| identity.name == *user)
-                    .filter_map(|identity| address_of(identity, book));
-                named.for_each(|address| exclude(&address));
-                book.users
-                    .get(user)
-                    .into_iter()
-                    .for_each(|address| exclude(address));
-            }
-            for group in &excluded.groups {
-                book.groups
-                    .get(group)
-                    .into_iter()
-                    .flatten()
-                    .for_each(|address| exclude(address));
-                if session.spec.user_groups.contains(group)
-                    && let Some(address) = address_of(&session.requester, book)
-                {
-                    exclude(&address);
-                }
-            }
-        }
-        Self { addresses }
-    }
 }
 
 fn notice(occasion: Occasion, event: &AuditEvent, session: &Session) -> Notice {
@@ -319,8 +231,16 @@ fn notice(occasion: Occasion, event: &AuditEvent, session: &Session) -> Notice {
         by,
         decision_reason: legible(event.detail.get("reason").map_or("", String::as_str)),
         requested_seconds: session.snapshot.terms.duration.as_secs(),
+        extend_by_seconds: extend_by(event),
         expires_at: session.state.running().map(|running| running.expires_at),
     }
+}
+
+/// In whole seconds. It was read before it was recorded.
+fn extend_by(event: &AuditEvent) -> u64 {
+    let text = event.detail.get("extendBy");
+    text.and_then(|text| duration::parse(text).ok())
+        .map_or(0, |asked| asked.as_secs())
 }
 
 /// A person's text on one line, without anything that cannot be seen, bounded (S20).

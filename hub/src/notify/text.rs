@@ -44,6 +44,8 @@ struct Context<'a> {
     #[serde(flatten)]
     notice: &'a Notice,
     duration: String,
+    /// How much more is asked for.
+    extension: String,
 }
 
 impl Default for Texts {
@@ -117,6 +119,7 @@ fn render(environment: &Environment<'_>, path: &str, notice: &Notice) -> Result<
     let context = Context {
         notice,
         duration: duration(notice.requested_seconds),
+        extension: duration(notice.extend_by_seconds),
     };
     environment
         .get_template(path)

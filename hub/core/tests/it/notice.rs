@@ -11,8 +11,8 @@ use breakglass_hub_core::session::{InvitedRole, Session};
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBindingSpec;
 
 use crate::fixture::{
-    act, active, alice, approve, at, bob, carol, identity, invited, join, pending_with, start,
-    waiting,
+    act, active, alice, approve, at, bob, carol, identity, invited, join, pending_with, reject,
+    renew, start, waiting,
 };
 
 fn book() -> AddressBook {
@@ -56,6 +56,92 @@ fn approvers_are_asked_by_the_addresses_that_the_hub_knows_but_never_the_request
         (Occasion::Request, vec!["leads@example.com".to_owned()])
     );
     assert_eq!(told(&active(), Action::Requested), None, "decided already");
+}
+
+#[test]
+fn s05_who_takes_part_or_is_invited_is_not_asked() {
+    let mut book = book();
+    let leads = book.groups.get_mut("sre-leads").unwrap();
+    leads.extend(["bob@example.com", "Dave@example.com"].map(str::to_owned));
+    let session = invited(under_approval(), "bob", InvitedRole::Viewer);
+    let mut session = act(session, &bob(), join(None), 20).unwrap();
+    session = invited(session, "dave", InvitedRole::Viewer);
+    let session = act(session, &alice(), renew("30m", "r1"), 30).unwrap();
+    let addressed = notice::of(
+        &about(&session, Action::RenewalRequested, "r1"),
+        &session,
+        &book,
+    );
+    assert_eq!(addressed.unwrap().recipients, ["leads@example.com"]);
+}
+
+/// Active, and an approver must agree to more time.
+fn under_approval() -> Session {
+    let session = pending_with(json!({"constraints": {"requireApprovalForRenewal": true}}));
+    let session = lifecycle::submit(session, at(0)).unwrap();
+    act(session, &carol(), approve(), 10).unwrap()
+}
+
+/// An event about this renewal.
+fn about(session: &Session, action: Action, renewal: &str) -> AuditEvent {
+    event(session, action)
+        .with("renewal", renewal)
+        .with("extendBy", "1h30m")
+}
+
+#[test]
+fn approvers_are_asked_for_more_time_and_the_requester_is_told_the_answer() {
+    let session = act(under_approval(), &alice(), renew("1h30m", "r1"), 30).unwrap();
+    let told = |session: &Session, action, renewal| {
+        let addressed = notice::of(&about(session, action, renewal), session, &book())?;
+        assert_eq!(addressed.notice.extend_by_seconds, 5400);
+        Some((addressed.notice.occasion, addressed.recipients))
+    };
+    let (leads, alice) = ("leads@example.com", "alice@example.com");
+    assert_eq!(
+        told(&session, Action::RenewalRequested, "r1"),
+        Some((Occasion::RenewalRequest, vec![leads.to_owned()]))
+    );
+    let agreed = act(session.clone(), &carol(), approve(), 40).unwrap();
+    let refused = act(session.clone(), &carol(), reject(), 40).unwrap();
+    for decided in [&agreed, &refused] {
+        let late = told(decided, Action::RenewalRequested, "r1");
+        assert_eq!(late, None, "decided already");
+    }
+    assert_eq!(told(&session, Action::RenewalRequested, "r0"), None);
+    assert_eq!(
+        told(&agreed, Action::Approved, "r1"),
+        Some((Occasion::RenewalApproval, vec![alice.to_owned()]))
+    );
+    assert_eq!(
+        told(&refused, Action::Rejected, "r1"),
+        Some((Occasion::RenewalRejection, vec![alice.to_owned()]))
+    );
+    let alone = act(active(), &self::alice(), renew("1h30m", "r1"), 30).unwrap();
+    let unasked = told(&alone, Action::RenewalRequested, "r1");
+    assert_eq!(unasked, None, "only the agent is waited for");
+}
+
+#[test]
+fn the_switches_of_requests_and_answers_are_those_of_renewals_too() {
+    for (switch, action, is_told) in [
+        ("notifyOnRequest", Action::RenewalRequested, false),
+        ("notifyOnRequest", Action::Approved, true),
+        ("notifyOnApproval", Action::RenewalRequested, true),
+        ("notifyOnApproval", Action::Approved, false),
+        ("notifyOnApproval", Action::Rejected, false),
+        ("enabled", Action::RenewalRequested, false),
+    ] {
+        let session = pending_with(json!({
+            "constraints": {"requireApprovalForRenewal": true},
+            "notification": { switch: false },
+        }));
+        let session = lifecycle::submit(session, at(0)).unwrap();
+        let session = act(session, &carol(), approve(), 10).unwrap();
+        let session = act(session, &alice(), renew("30m", "r1"), 30).unwrap();
+        let told = notice::of(&about(&session, action, "r1"), &session, &book());
+        assert_eq!(told.is_some(), is_told, "{switch} {action:?}");
+    }
 }
 
 #[test]

@@ -7,11 +7,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
 use breakglass_hub_core::lifecycle::{Command, Declined, StillOffered, perform};
-use breakglass_hub_core::session::{InvitedRole, Session, StateName};
+use breakglass_hub_core::session::{InvitedRole, Renewal, Session, StateName};
 use breakglass_protocol::api::debug_session::{
     DebugSessionView, Decide, Invite, Join, JoinRole, NoFields, Remove, Renew,
 };
-
+use breakglass_protocol::duration;
 use breakglass_protocol::ids::RenewalId;
 use uuid::Uuid;
 
@@ -195,7 +195,7 @@ async fn offer(app: &App, name: &str, command: &Command) -> Result<StillOffered,
 struct Before {
     state: StateName,
     /// The renewal that waited for an approver.
-    renewal: Option<RenewalId>,
+    renewal: Option<Renewal>,
 }
 
 impl Before {
@@ -203,7 +203,7 @@ impl Before {
         let waiting = session.renewal().filter(|_| session.has_waiting_renewal());
         Self {
             state: session.state.name(),
-            renewal: waiting.map(|renewal| renewal.id.clone()),
+            renewal: waiting.cloned(),
         }
     }
 }
@@ -249,7 +249,9 @@ fn events(
 fn decided(event: AuditEvent, reason: Option<&str>, before: &Before) -> AuditEvent {
     let event = event.with("reason", reason.unwrap_or_default());
     match &before.renewal {
-        Some(id) => event.with("renewal", id.as_str()),
+        Some(renewal) => event
+            .with("renewal", renewal.id.as_str())
+            .with("extendBy", duration::format(renewal.extend_by)),
         None => event,
     }
 }

@@ -17,7 +17,8 @@ Template:  {{ template }}
 Namespace: {{ namespace }}
 Requester: {{ requestedBy }}
 Duration:  {{ duration }}
-Reason:    {{ reason or '(none)' }}
+{% if extendBySeconds %}More time: {{ extension }}
+{% endif %}Reason:    {{ reason or '(none)' }}
 {% if expiresAt %}Ends:      {{ expiresAt }}
 {% endif %}{% if decisionReason %}
 {{ by or 'The hub' }} says: {{ decisionReason }}
@@ -74,6 +75,21 @@ fn words(occasion: Occasion) -> (&'static str, &'static str, &'static str) {
             "The debug session could not be set up or deployed.",
             "\nSee why:\n  bgctl debug session get {{ session }}\n",
         ),
+        Occasion::RenewalRequest => (
+            "{{ by or requestedBy }} asks for {{ extension }} more on {{ cluster }}",
+            "{{ by or requestedBy }} asks for more time in a debug session and waits for a decision. Without one the session ends at its time.",
+            "\nDecide with:\n  bgctl debug session approve {{ session }}\n  bgctl debug session reject {{ session }}\n",
+        ),
+        Occasion::RenewalApproval => (
+            "{{ extension }} more on {{ cluster }} is approved: {{ session }}",
+            "{{ by }} approved {{ extension }} more for the debug session. It counts once the cluster has taken it in; until then the old end holds.",
+            "\nSee the end that counts:\n  bgctl debug session get {{ session }}\n",
+        ),
+        Occasion::RenewalRejection => (
+            "{{ extension }} more on {{ cluster }} is refused: {{ session }}",
+            "{{ by }} refused {{ extension }} more for the debug session. It runs on until its end.",
+            "",
+        ),
     }
 }
 
@@ -91,6 +107,7 @@ pub(super) fn sample(occasion: Occasion) -> Notice {
         by: "carol@example.com".to_owned(),
         decision_reason: "reason".to_owned(),
         requested_seconds: 3600,
+        extend_by_seconds: 1800,
         expires_at: Some(Timestamp::UNIX_EPOCH),
     }
 }

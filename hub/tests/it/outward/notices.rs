@@ -72,6 +72,75 @@ async fn the_approvers_are_asked_and_the_requester_is_told_the_answer() {
     assert!(mails.iter().all(|mail| mail.secret == Secret::Tls));
 }
 
+/// Nobody must agree to the session; an approver must to more time.
+const RENEWED: &str = "
+apiVersion: breakglass.t-caas.telekom.com/v1alpha1
+kind: DebugSessionTemplate
+metadata: {name: renewed-debug}
+spec:
+  podTemplateRef: {name: toolbox}
+  allowed: {groups: [sre-team], clusters: [west]}
+  approvers: {groups: [sre-leads], autoApproveFor: {groups: [sre-team]}}
+  constraints: {requireApprovalForRenewal: true}
+";
+
+async fn asks_for_more(hub: &TestHub, session: &str) {
+    let path = format!("/debug-sessions/{session}/renew");
+    let asked = hub.alice().post(&path, json!({"extendBy": "30m"})).await;
+    assert_eq!(
+        asked.ok()["status"]["pendingRenewal"]["waitsFor"],
+        "approval"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_that_waits_is_told_to_the_approvers_and_its_answer_to_the_requester() {
+    let (hub, server) = hub_with_mail(Offers::StartTls, "").await;
+    hub.add_templates("renewed.yaml", RENEWED).await;
+    let session = hub.alice().asks_for("renewed-debug").await;
+    asks_for_more(&hub, &session).await;
+    until_mails(&hub, &server, 1).await;
+    hub.carol().verb("reject", &session).await.ok();
+    until_mails(&hub, &server, 2).await;
+    asks_for_more(&hub, &session).await;
+    until_mails(&hub, &server, 3).await;
+    hub.carol().verb("approve", &session).await.ok();
+    until_mails(&hub, &server, 4).await;
+    let told: Vec<_> = server
+        .mails()
+        .iter()
+        .map(|mail| (mail.to.clone(), mail.header("Subject").to_owned()))
+        .collect();
+    let asked = (
+        "oncall@example.com".to_owned(),
+        "alice@example.com asks for 30m more on west".to_owned(),
+    );
+    let answered = |word| {
+        let subject = format!("30m more on west is {word}: {session}");
+        ("alice@example.com".to_owned(), subject)
+    };
+    assert_eq!(
+        told,
+        [
+            asked.clone(),
+            answered("refused"),
+            asked,
+            answered("approved")
+        ]
+    );
+    let mails = server.mails();
+    assert!(
+        mails[0].text.contains("More time: 30m"),
+        "{}",
+        mails[0].text
+    );
+    assert!(
+        mails[3]
+            .text
+            .contains("carol@example.com approved 30m more")
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s20_a_server_that_hides_starttls_gets_no_mail() {
     let (hub, server) = hub_with_mail(Offers::Nothing, "").await;
@@ -226,6 +295,40 @@ async fn s20_a_webhook_is_told_with_its_headers_and_never_redirected() {
     })
     .await;
     assert_eq!(server.calls().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_is_told_of_a_renewal_that_waits_and_of_its_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = HookServer::start(folder.path()).await;
+    let text = format!(
+        "notifications:
+  channels:
+  - name: chat
+    webhook: {{url: 'https://localhost:{}/hook', caFile: {}, allowAddresses: [127.0.0.1]}}
+",
+        server.port,
+        folder.path().join("outside.pem").display()
+    );
+    let hub = TestHub::start_calling(folder, &text).await;
+    hub.add_templates("renewed.yaml", RENEWED).await;
+    let session = hub.alice().asks_for("renewed-debug").await;
+    asks_for_more(&hub, &session).await;
+    hub.until("the question", || async { server.calls().len() == 1 })
+        .await;
+    hub.carol().verb("approve", &session).await.ok();
+    hub.until("the answer", || async { server.calls().len() == 2 })
+        .await;
+    let notices: Vec<Value> = server
+        .calls()
+        .iter()
+        .map(|call| serde_json::from_str::<Value>(&call.body).unwrap()["notice"].clone())
+        .collect();
+    assert_eq!(notices[0]["occasion"], "renewalRequest");
+    assert_eq!(notices[0]["by"], "alice@example.com");
+    assert_eq!(notices[0]["extendBySeconds"], 1800);
+    assert_eq!(notices[1]["occasion"], "renewalApproval");
+    assert_eq!(notices[1]["by"], "carol@example.com");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
