@@ -10,15 +10,19 @@ mod slots;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use breakglass_hub_core::ledger::Seen;
+use breakglass_hub_core::offer::Usage;
 use breakglass_hub_core::session::{Session, StateName};
 use breakglass_protocol::ids::Revision;
 use breakglass_protocol::kinds::debug_session::DebugSession;
 use tokio::sync::watch;
 
+use self::card::Mark;
 use self::index::Index;
 use crate::app::{App, read_session};
 use crate::store::{
-    Change, ListQuery, Object, ObjectKind, Store, StoreError, Watch, WatchError, WatchFrom, typed,
+    Change, Key, ListQuery, Object, ObjectKind, Store, StoreError, Watch, WatchError, WatchFrom,
+    typed,
 };
 
 pub use self::card::{Card, Place, summary};
@@ -92,6 +96,35 @@ impl Sessions {
     pub async fn census(&self, store: &dyn Store) -> Result<Counted, StoreError> {
         self.catch_up(store).await?;
         Ok(self.read().census())
+    }
+
+    /// How a binding is used, by the sessions that are stored.
+    ///
+    /// # Errors
+    /// See [`Sessions::find`].
+    pub async fn usage(
+        &self,
+        store: &dyn Store,
+        namespace: &str,
+        binding: &str,
+    ) -> Result<Usage, StoreError> {
+        self.catch_up(store).await?;
+        Ok(self.read().usage(Mark::binding(namespace, binding)))
+    }
+
+    /// How what a ledger counts was used, by the sessions that are stored.
+    ///
+    /// # Errors
+    /// See [`Sessions::find`].
+    pub async fn seen_under(&self, store: &dyn Store, ledger: &Key) -> Result<Seen, StoreError> {
+        self.catch_up(store).await?;
+        // Templates have no namespace.
+        let mark = if ledger.namespace.is_empty() {
+            Mark::Template(ledger.name.as_str().into())
+        } else {
+            Mark::binding(&ledger.namespace, &ledger.name)
+        };
+        Ok(self.read().usage(mark).seen)
     }
 
     /// Waits until everything that the store has acknowledged is taken in.

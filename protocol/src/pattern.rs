@@ -9,6 +9,10 @@ use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use crate::kinds::selector::{LabelRequirement, LabelSelector, SelectorOperator};
 
+mod overlap;
+
+pub use overlap::overlap;
+
 /// Longest glob: as long as the longest name in Kubernetes (a DNS subdomain). globset itself has no cap and would spend
 /// milliseconds on each hostile pattern.
 pub const MAX_PATTERN_BYTES: usize = 253;

@@ -22,6 +22,34 @@ pub struct Ledger {
     /// By session UID.
     #[serde(default)]
     pub open: BTreeMap<GrantUid, Place>,
+    /// Sessions that were ever made, as far as this hub counted. A crash in the middle of a request counts one too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub made: u64,
+    /// When the newest of them was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_made_at: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Why a place is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    Ended,
+    /// The session was not made after all.
+    NotMade,
+}
+
+/// What the stored sessions of a ledger say of how it was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// How many there are, ended ones that are still kept too.
+    pub sessions: u64,
+    /// When the newest was made.
+    pub newest: Option<Timestamp>,
 }
 
 /// One open session.
@@ -115,6 +143,8 @@ impl Ledger {
             taken_at: now,
         };
         self.open.insert(wanted.uid.clone(), place);
+        self.made = self.made.saturating_add(1);
+        self.last_made_at = self.last_made_at.max(Some(now));
         Ok(self)
     }
 
@@ -148,10 +178,23 @@ impl Ledger {
         Err(Violation::constraint(of.field(), of.rule(), message))
     }
 
-    /// Gives the place of an ended session back. One that is not there changes nothing.
+    /// Gives a place back. One that is not there changes nothing.
     #[must_use]
-    pub fn release(mut self, uid: &GrantUid) -> Self {
-        self.open.remove(uid);
+    pub fn release(mut self, uid: &GrantUid, left: Left) -> Self {
+        if self.open.remove(uid).is_some() {
+            match left {
+                Left::Ended => {}
+                Left::NotMade => self.made = self.made.saturating_sub(1),
+            }
+        }
+        self
+    }
+
+    /// Counts what a hub made that did not count yet: never less than the sessions that are there.
+    #[must_use]
+    pub fn counting(mut self, seen: Seen) -> Self {
+        self.made = self.made.max(seen.sessions);
+        self.last_made_at = self.last_made_at.max(seen.newest);
         self
     }
 
@@ -237,7 +280,7 @@ mod tests {
             refusal.message
         );
         assert!(take(ledger.clone(), 3, "bob").is_ok());
-        assert!(take(ledger.release(&uid(1)), 3, "alice").is_ok());
+        assert!(take(ledger.release(&uid(1), Left::Ended), 3, "alice").is_ok());
     }
 
     #[test]
@@ -261,16 +304,39 @@ mod tests {
             "other people's sessions are not named: {}",
             refusal.message
         );
-        assert!(take(full.release(&uid(1)), 4, "carol").is_ok());
+        assert!(take(full.release(&uid(1), Left::Ended), 4, "carol").is_ok());
     }
 
     #[test]
     fn d18_taking_twice_and_releasing_twice_change_nothing() {
         let once = take(Ledger::default(), 1, "alice").unwrap();
         assert_eq!(take(once.clone(), 1, "alice").unwrap(), once);
-        let released = once.release(&uid(1));
-        assert_eq!(released.clone().release(&uid(1)), released);
-        assert_eq!(released, Ledger::default());
+        let released = once.release(&uid(1), Left::Ended);
+        assert_eq!(released.clone().release(&uid(1), Left::Ended), released);
+        assert_eq!(released.open, BTreeMap::new());
+        assert_eq!((released.made, released.last_made_at), (1, Some(at(1))));
+    }
+
+    #[test]
+    fn what_was_made_is_counted_once_and_what_was_not_made_is_not() {
+        let two = take(Ledger::default(), 1, "alice")
+            .and_then(|l| take(l, 2, "alice"))
+            .unwrap();
+        let one = two.release(&uid(2), Left::NotMade);
+        assert_eq!(one.made, 1);
+        let one = one.release(&uid(2), Left::NotMade);
+        assert_eq!(one.made, 1, "it is not there any more");
+        let seen = |sessions, newest| Seen {
+            sessions,
+            newest: Some(at(newest)),
+        };
+        let older = one.clone().counting(seen(7, 0));
+        assert_eq!((older.made, older.last_made_at), (7, Some(at(2))));
+        let fewer = older.counting(seen(3, 9));
+        assert_eq!((fewer.made, fewer.last_made_at), (7, Some(at(9))));
+        let stored = serde_json::json!({"open": {}});
+        let old: Ledger = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(serde_json::to_value(old).unwrap(), stored, "of older hubs");
     }
 
     #[test]

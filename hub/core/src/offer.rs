@@ -2,9 +2,7 @@
 
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
-use breakglass_protocol::kinds::debug_session_template::{
-    DebugSessionTemplate, DebugSessionTemplateSpec,
-};
+use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
 use jiff::Timestamp;
 
 use crate::caller::{Caller, Standing};
@@ -12,10 +10,11 @@ use crate::request::is_open_to;
 
 mod bindings;
 mod clusters;
+mod namespaces;
 mod terms;
 
-pub use bindings::{Knows, known_of, status};
-pub use clusters::{Sought, available_clusters, template_clusters};
+pub use bindings::{Knows, Usage, known_of, status};
+pub use clusters::{Sought, approval, available_clusters, template_clusters};
 
 /// What there is to offer with, at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -32,15 +31,6 @@ fn is_unfit(template: &DebugSessionTemplate) -> bool {
     conditions
         .filter(|condition| condition.type_ == "Ready")
         .any(|condition| condition.status == "False" && condition.reason != "BrokenEdit")
-}
-
-/// Whether the template has approvers at all; some requests may still be approved by themselves.
-#[must_use]
-pub fn requires_approval(template: &DebugSessionTemplateSpec) -> bool {
-    template
-        .approvers
-        .as_ref()
-        .is_some_and(|a| !a.groups.is_empty() || !a.users.is_empty())
 }
 
 /// What a list of templates should hold besides those that can be requested now.

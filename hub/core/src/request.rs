@@ -50,6 +50,9 @@ pub use binding::{
 };
 pub use impersonation::deployer;
 pub use layers::Layers;
+pub(crate) use namespace::{
+    default as default_namespace, may_be_asked_for as namespace_may_be_asked_for,
+};
 pub use readiness::readiness;
 pub use still_offered::still_offered;
 pub use variables::declared as declared_variables;

@@ -44,10 +44,13 @@ impl Look {
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
         let (namespace, name) = (part(&metadata.namespace), part(&metadata.name));
         let key = Key::namespaced(ObjectKind::Ledger, &namespace, &name);
-        let open = typed::get::<Ledger>(app.store.as_ref(), key).await?;
-        let open = open.map(|found| found.object).unwrap_or_default();
+        let store = app.store.as_ref();
+        let ledger = typed::get::<Ledger>(store, key).await?;
+        let ledger = ledger.map(|found| found.object).unwrap_or_default();
+        let usage = app.sessions.usage(store, &namespace, &name).await?;
+        let usage = usage.remembering(ledger);
         let supply = self.offering.as_supply();
-        let status = offer::status(binding, &self.templates, supply, &open, knows);
+        let status = offer::status(binding, &self.templates, supply, &usage, knows);
         Ok(DebugSessionClusterBinding {
             status: Some(status),
             ..binding.clone()

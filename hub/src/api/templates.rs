@@ -8,8 +8,9 @@ pub mod pod_get;
 pub mod pod_list;
 
 use breakglass_hub_core::caller::Caller;
-use breakglass_hub_core::offer::{Supply, available_clusters, requires_approval};
+use breakglass_hub_core::offer::{Supply, approval, available_clusters};
 use breakglass_hub_core::request::declared_variables;
+use breakglass_hub_core::snapshot::Requirement;
 use breakglass_protocol::api::template::Template;
 use breakglass_protocol::kinds::debug_pod_template::DebugPodTemplate;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
@@ -43,7 +44,7 @@ fn shown(
         constraints: spec.constraints.clone(),
         allowed_clusters: Some(allowed.clusters).filter(|list| !list.is_empty()),
         allowed_groups: Some(allowed.groups).filter(|list| !list.is_empty()),
-        requires_approval: requires_approval(spec),
+        requires_approval: approval(template, supply, caller) == Requirement::Required,
         scheduling_options: spec.scheduling_options.clone(),
         namespace_constraints: spec.namespace_constraints.clone(),
         extra_deploy_variables: Some(variables).filter(|list| !list.is_empty()),

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use breakglass_hub_core::ledger::{Ledger, Limit, LimitOf, Wanted};
+use breakglass_hub_core::ledger::{Ledger, Left, Limit, LimitOf, Wanted};
 use breakglass_hub_core::refusal::Violation;
 use breakglass_hub_core::session::Session;
 use breakglass_protocol::ids::GrantUid;
@@ -101,10 +101,14 @@ impl App {
     ///
     /// # Errors
     /// What the store says; the other ledgers are tried all the same.
-    pub async fn release_place(&self, session: &Session) -> Result<(), UpdateError<Infallible>> {
+    pub async fn release_place(
+        &self,
+        session: &Session,
+        left: Left,
+    ) -> Result<(), UpdateError<Infallible>> {
         let mut outcome = Ok(());
         for key in ledger_keys(&session.spec) {
-            outcome = outcome.and(self.release_in(&key, &session.uid).await);
+            outcome = outcome.and(self.release_in(&key, &session.uid, left).await);
         }
         outcome
     }
@@ -113,12 +117,13 @@ impl App {
         &self,
         key: &Key,
         session: &GrantUid,
+        left: Left,
     ) -> Result<(), UpdateError<Infallible>> {
         let _turn = self.ledger_turns.wait(key).await;
         let released = self
             .update(key, |ledger: Ledger, _| {
                 Ok(Change {
-                    object: ledger.release(session),
+                    object: ledger.release(session, left),
                     events: Vec::new(),
                 })
             })
@@ -131,7 +136,7 @@ impl App {
 
     /// A place that was taken beside one that was refused. What fails here is repaired by the job `ledgers`.
     async fn give_back_in(&self, key: &Key, session: &Session) {
-        if let Err(error) = self.release_in(key, &session.uid).await {
+        if let Err(error) = self.release_in(key, &session.uid, Left::NotMade).await {
             tracing::warn!(session = %session.name, ledger = %key, %error, "a place could not be given back yet");
         }
     }

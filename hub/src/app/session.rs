@@ -2,6 +2,7 @@
 
 use breakglass_hub_core::audit::AuditEvent;
 use breakglass_hub_core::clock::Now;
+use breakglass_hub_core::ledger::Left;
 use breakglass_hub_core::session::Session;
 use breakglass_protocol::kinds::debug_session::DebugSession;
 
@@ -54,7 +55,7 @@ impl App {
 
     /// The place of an ended session. What fails here is repaired by the job `ledgers`.
     async fn give_back(&self, session: &Session) {
-        if let Err(error) = self.release_place(session).await {
+        if let Err(error) = self.release_place(session, Left::Ended).await {
             tracing::warn!(session = %session.name, %error, "the place of an ended session could not be given back yet");
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use breakglass_hub_core::ledger::{Ledger, Place};
+use breakglass_hub_core::ledger::{Ledger, Left, Place};
 use breakglass_hub_core::session::StateName;
 use breakglass_protocol::ids::GrantUid;
 use jiff::{SignedDuration, Timestamp};
@@ -64,12 +64,15 @@ async fn repair_one(
     really_open: BTreeMap<GrantUid, Place>,
     settled_before: Timestamp,
 ) -> Result<(), RepairError> {
+    let seen = app.sessions.seen_under(app.store.as_ref(), key).await?;
     let mut added = BTreeMap::new();
     app.update(key, |ledger: Ledger, _| {
         added.clone_from(&really_open);
         added.retain(|uid, _| !ledger.open.contains_key(uid));
         Ok::<_, Infallible>(Change {
-            object: ledger.repaired(really_open.clone(), settled_before),
+            object: ledger
+                .repaired(really_open.clone(), settled_before)
+                .counting(seen),
             events: Vec::new(),
         })
     })
@@ -90,7 +93,7 @@ async fn take_back_of_ended(
             .await?
             .is_some_and(|session| session.uid == *uid && !session.state.name().is_terminal());
         if !is_open {
-            app.release_in(key, uid).await?;
+            app.release_in(key, uid, Left::Ended).await?;
         }
     }
     Ok(())

@@ -77,10 +77,24 @@ pub(super) enum Mark {
     RequestedBy(Arc<str>),
     State(StateName),
     Owner(Account),
+    /// Made through this one.
+    Binding {
+        namespace: Arc<str>,
+        name: Arc<str>,
+    },
     /// One of [`SeenBy`].
     SeenByAccount(Account),
     SeenByName(Arc<str>),
     SeenByGroup(Arc<str>),
+}
+
+impl Mark {
+    pub(super) fn binding(namespace: &str, name: &str) -> Self {
+        Self::Binding {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
 }
 
 impl From<SeenBy<'_>> for Mark {
@@ -153,7 +167,10 @@ impl Card {
             Mark::State(self.state),
             Mark::Owner(Account::of(&session.requester)),
         ];
+        let binding = session.spec.binding_ref.as_ref();
+        let binding = binding.map(|binding| Mark::binding(&binding.namespace, &binding.name));
         own.into_iter()
+            .chain(binding)
             .chain(seen_by(session).map(Mark::from))
             .collect()
     }
@@ -161,6 +178,10 @@ impl Card {
     #[must_use]
     pub fn name(&self) -> &str {
         self.place.name()
+    }
+
+    pub(super) fn requested_by(&self) -> &str {
+        &self.requested_by
     }
 
     pub(super) fn key(&self) -> Key {

@@ -5,6 +5,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use breakglass_hub_core::access::{Openness, Sight};
+use breakglass_hub_core::ledger::Seen;
+use breakglass_hub_core::offer::Usage;
 use breakglass_hub_core::session::{Session, StateName};
 use breakglass_protocol::person::Identity;
 use jiff::Timestamp;
@@ -247,6 +249,50 @@ impl Index {
             oldest_waiting: since.min(),
             by_state: StateName::ALL.map(|state| (state, of(state).iter().count())),
         }
+    }
+
+    /// How a template or binding was used, by the sessions that are stored.
+    pub(super) fn usage(&self, mark: Mark) -> Usage {
+        let all = self.marks.any(&[mark].into());
+        let in_states = |states: &[StateName]| {
+            let marks = states.iter().map(|state| Mark::State(*state)).collect();
+            let mut some = self.marks.any(&marks);
+            some.keep(&all);
+            some
+        };
+        let active = in_states(&[StateName::Active]);
+        let mut active_by_user = BTreeMap::new();
+        for card in active
+            .iter()
+            .filter_map(|slot| Some(&self.entry(slot)?.card))
+        {
+            let count: &mut usize = active_by_user
+                .entry(card.requested_by().to_owned())
+                .or_default();
+            *count += 1;
+        }
+        let total = all.count();
+        Usage {
+            active: active.count(),
+            active_by_user,
+            pending: in_states(&[StateName::Pending, StateName::PendingApproval]).count(),
+            seen: Seen {
+                sessions: u64::try_from(total).unwrap_or(u64::MAX),
+                newest: self.newest(&all, total),
+            },
+        }
+    }
+
+    /// When the newest of some sessions was made: few are compared, of many one is met soon enough on a walk in order.
+    fn newest(&self, some: &Mask, count: usize) -> Option<Timestamp> {
+        if count <= SORTED {
+            let cards = some.iter().filter_map(|slot| Some(&self.entry(slot)?.card));
+            return cards.map(|card| card.place().created_at()).max();
+        }
+        let mut places = self.order.iter();
+        places
+            .find(|(_, slot)| some.has(**slot))
+            .map(|(place, _)| place.created_at())
     }
 
     fn entry(&self, slot: u32) -> Option<&Entry> {

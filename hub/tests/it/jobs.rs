@@ -230,6 +230,7 @@ async fn a_place_that_a_crash_left_is_given_back_and_a_lost_one_is_taken_again()
             let open = [(GrantUid::new("of-a-session-that-never-was"), left)];
             let object = Ledger {
                 open: open.into_iter().collect(),
+                ..Ledger::default()
             };
             Ok::<_, std::convert::Infallible>(Change {
                 object,

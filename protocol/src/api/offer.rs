@@ -154,8 +154,9 @@ pub struct OfferedOption {
     pub scheduling_constraints: Option<SchedulingSummary>,
 }
 
-/// Where the pods may go. A name must fit template and binding both; the lists are those of the binding where it has
-/// some, denials are of both.
+/// Where the pods may go. A namespace that is asked for is allowed by one of `allowedPatterns`, one of
+/// `allowedLabelSelectors`, or one of `allowedWithLabels`, as far as template and binding both allow it (none of them: any
+/// is), and by none of the denials of either. At most 1,000 of each are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OfferedNamespaces {
@@ -163,6 +164,9 @@ pub struct OfferedNamespaces {
     pub allowed_patterns: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_label_selectors: Vec<LabelSelector>,
+    /// Where one of template and binding allows by name and the other by labels: both have to hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_with_labels: Vec<NamedAndLabelled>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denied_patterns: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -170,6 +174,14 @@ pub struct OfferedNamespaces {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_namespace: Option<String>,
     pub allow_user_namespace: bool,
+}
+
+/// Namespaces with one of these names that have one of these sets of labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NamedAndLabelled {
+    pub patterns: Vec<String>,
+    pub label_selectors: Vec<LabelSelector>,
 }
 
 /// As whom the agent deploys.

@@ -37,6 +37,7 @@ pub struct Template {
     pub allowed_clusters: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_groups: Option<Vec<String>>,
+    /// Whether a request of this caller waits for an approver, on some cluster and through some binding at least.
     pub requires_approval: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduling_options: Option<SchedulingOptions>,

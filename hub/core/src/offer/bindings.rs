@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use breakglass_protocol::kinds::Time;
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_session_cluster_binding::{
     DebugSessionClusterBinding, DebugSessionClusterBindingStatus, NameCollision, ResolvedCluster,
@@ -11,7 +12,7 @@ use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
 
 use super::{Supply, is_unfit};
 use crate::caller::{Caller, Standing};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Seen};
 use crate::request::{
     Effect, Layers, binding_readiness, display_name, effect, full_name, opens, reaches,
 };
@@ -55,14 +56,40 @@ pub fn known_of(
     }
 }
 
-/// The binding's status now. Conditions are those that the loader stored; `open` are the sessions that are open through it.
+/// How a binding is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Sessions that are Active now.
+    pub active: usize,
+    /// The same by the requester's name.
+    pub active_by_user: BTreeMap<String, usize>,
+    /// Sessions that are not Active yet.
+    pub pending: usize,
+    /// All that were ever made.
+    pub seen: Seen,
+}
+
+impl Usage {
+    /// With what the ledger remembers of sessions that are not kept any more.
+    #[must_use]
+    pub fn remembering(self, ledger: Ledger) -> Self {
+        let ledger = ledger.counting(self.seen);
+        let seen = Seen {
+            sessions: ledger.made,
+            newest: ledger.last_made_at,
+        };
+        Self { seen, ..self }
+    }
+}
+
+/// The binding's status now. Conditions are those that the loader stored.
 /// What only [`Knows::Everything`] covers is left out for others.
 #[must_use]
 pub fn status(
     binding: &DebugSessionClusterBinding,
     templates: &[DebugSessionTemplate],
     supply: Supply<'_>,
-    open: &Ledger,
+    usage: &Usage,
     knows: Knows,
 ) -> DebugSessionClusterBindingStatus {
     let opened: Vec<&DebugSessionTemplate> = templates
@@ -71,7 +98,7 @@ pub fn status(
         .collect();
     let stored = binding.status.clone().unwrap_or_default();
     let (active_by_user, name_collisions) = match knows {
-        Knows::Everything => (by_user(open), collisions(binding, &opened, supply)),
+        Knows::Everything => (by_user(usage), collisions(binding, &opened, supply)),
         Knows::Nothing | Knows::IfNamed | Knows::It => (BTreeMap::new(), Vec::new()),
     };
     DebugSessionClusterBindingStatus {
@@ -79,7 +106,10 @@ pub fn status(
         observed_generation: stored.observed_generation,
         is_active: Some(effect(binding, supply.now) == Effect::Effective),
         effective_display_name: effective_name(binding, &opened),
-        active_session_count: Some(i32::try_from(open.open.len()).unwrap_or(i32::MAX)),
+        active_session_count: Some(count(usage.active)),
+        pending_session_count: Some(count(usage.pending)),
+        total_session_count: Some(i64::try_from(usage.seen.sessions).unwrap_or(i64::MAX)),
+        last_used: usage.seen.newest.map(Time),
         resolved_clusters: resolved_clusters(binding, supply.clusters),
         resolved_templates: opened
             .iter()
@@ -87,7 +117,6 @@ pub fn status(
             .collect(),
         active_by_user,
         name_collisions,
-        ..DebugSessionClusterBindingStatus::default()
     }
 }
 
@@ -136,14 +165,13 @@ fn resolved_template(
     }
 }
 
-fn by_user(open: &Ledger) -> BTreeMap<String, i32> {
-    let mut counts = BTreeMap::new();
-    for place in open.open.values() {
-        let user = place.user.clone().unwrap_or_else(|| place.subject.clone());
-        let count: &mut i32 = counts.entry(user).or_default();
-        *count = count.saturating_add(1);
-    }
-    counts
+fn by_user(usage: &Usage) -> BTreeMap<String, i32> {
+    let users = usage.active_by_user.iter();
+    users.map(|(name, n)| (name.clone(), count(*n))).collect()
+}
+
+fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 /// Other bindings that are listed under the same name for the same template on the same cluster.

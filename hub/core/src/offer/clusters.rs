@@ -13,8 +13,9 @@ use super::{Supply, is_unfit, terms};
 use crate::caller::Caller;
 use crate::request::{
     Admission, Candidate, Coverage, Layers, Wish, admits, binding_readiness, candidates, covers,
-    display_name, foremost, full_name, opens, reference_to,
+    display_name, foremost, full_name, opens, reference_to, requirement,
 };
+use crate::snapshot::Requirement;
 
 /// Which clusters somebody wants to see; `None` is any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +61,45 @@ pub fn available_clusters(
         .collect();
     names.sort();
     names
+}
+
+/// Whether a request of this caller waits for an approver in one at least of the ways that it can go now. Where none is
+/// open, what the template alone says.
+#[must_use]
+pub fn approval(
+    template: &DebugSessionTemplate,
+    supply: Supply<'_>,
+    caller: &Caller,
+) -> Requirement {
+    let reached = reachable(template, supply, caller, &Sought::default());
+    let judge = |binding: Option<&DebugSessionClusterBinding>, cluster: &str| {
+        requirement(layers(template, binding), caller, cluster)
+    };
+    let mut ways = reached.iter().flat_map(|found| match &found.ways {
+        Ways::Direct => vec![judge(None, found.name)],
+        Ways::Through { open, .. } => open
+            .iter()
+            .map(|binding| judge(Some(binding), found.name))
+            .collect(),
+    });
+    if reached.is_empty() {
+        // No cluster has an empty name: only `*` approves by itself everywhere.
+        judge(None, "")
+    } else if ways.any(|way| way == Requirement::Required) {
+        Requirement::Required
+    } else {
+        Requirement::NotRequired
+    }
+}
+
+fn layers<'a>(
+    template: &'a DebugSessionTemplate,
+    binding: Option<&'a DebugSessionClusterBinding>,
+) -> Layers<'a> {
+    Layers {
+        template: &template.spec,
+        binding: binding.map(|binding| &binding.spec),
+    }
 }
 
 fn is_sought(cluster: &Cluster, sought: &Sought) -> bool {
@@ -177,11 +217,7 @@ fn cluster_offer(
     caller: &Caller,
 ) -> ClusterOffer {
     let offer = |binding: Option<&DebugSessionClusterBinding>| {
-        let layers = Layers {
-            template: &template.spec,
-            binding: binding.map(|binding| &binding.spec),
-        };
-        terms::offer(layers, caller, found.name)
+        terms::offer(layers(template, binding), caller, found.name)
     };
     let spec = &found.cluster.spec;
     let base = ClusterOffer {

@@ -1,14 +1,12 @@
 //! The rules of template and binding together, as a request form shows them to one caller.
 
 use breakglass_protocol::api::offer::{
-    Offer, OfferedApproval, OfferedImpersonation, OfferedNamespaces, OfferedNotification,
-    OfferedOption, OfferedOptions, OfferedReason, OfferedToleration, SchedulingSummary,
+    Offer, OfferedApproval, OfferedImpersonation, OfferedNotification, OfferedOption,
+    OfferedOptions, OfferedReason, OfferedToleration, SchedulingSummary,
 };
-use breakglass_protocol::kinds::namespace_constraints::NamespaceConstraints;
-use breakglass_protocol::kinds::namespace_filter::NamespaceFilter;
 use breakglass_protocol::kinds::scheduling::{SchedulingConstraints, SchedulingOption};
-use breakglass_protocol::labels::DEFAULT_TARGET_NAMESPACE;
 
+use super::namespaces::namespaces;
 use crate::caller::Caller;
 use crate::placement::may_choose;
 use crate::request::{Layers, defaults, requirement};
@@ -144,37 +142,4 @@ fn summary<'a>(
     }
     shown.summary = (!told.is_empty()).then(|| told.join(", "));
     (shown != SchedulingSummary::default()).then_some(shown)
-}
-
-fn namespaces(layers: Layers<'_>) -> Option<OfferedNamespaces> {
-    let blocks: Vec<&NamespaceConstraints> = layers.namespace_constraints().collect();
-    // The binding's stand last.
-    let allowed = blocks.iter().filter_map(|b| b.allowed()).next_back();
-    let denied = blocks.iter().filter_map(|b| b.denied());
-    let denied = denied.fold(NamespaceFilter::default(), |mut all, filter| {
-        all.patterns.extend(filter.patterns);
-        all.selector_terms.extend(filter.selector_terms);
-        all
-    });
-    let default = blocks
-        .iter()
-        .filter_map(|b| b.default_namespace.clone())
-        .next_back();
-    let default = default
-        .or_else(|| layers.template.target_namespace.clone())
-        .unwrap_or_else(|| DEFAULT_TARGET_NAMESPACE.to_owned());
-    let of_template = layers.template.namespace_constraints.as_ref();
-    let opened = of_template.is_some_and(|b| b.allow_user_namespace == Some(true));
-    let closed = blocks
-        .iter()
-        .any(|b| b.allow_user_namespace == Some(false) || b.deny_user_namespace == Some(true));
-    let allowed = allowed.unwrap_or_default();
-    (!blocks.is_empty()).then_some(OfferedNamespaces {
-        allowed_patterns: allowed.patterns,
-        allowed_label_selectors: allowed.selector_terms,
-        denied_patterns: denied.patterns,
-        denied_label_selectors: denied.selector_terms,
-        default_namespace: Some(default),
-        allow_user_namespace: opened && !closed,
-    })
 }

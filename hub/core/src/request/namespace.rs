@@ -13,8 +13,8 @@ use breakglass_protocol::kinds::namespace_filter::NamespaceFilter;
 use breakglass_protocol::labels::DEFAULT_TARGET_NAMESPACE;
 use breakglass_protocol::pattern::PatternSet;
 
-use super::Facts;
 use super::assemble::reference_to;
+use super::{Facts, Layers};
 use crate::refusal::{Class, Violation};
 
 /// Where the pods go, and what of that the cluster still decides.
@@ -52,7 +52,7 @@ pub(super) fn asked(asked: &CreateDebugSession) -> Option<&str> {
 
 pub(super) fn resolve(facts: &Facts<'_>) -> Result<Chosen, Vec<Violation>> {
     let layers = layers(facts);
-    let default = default(facts);
+    let default = default(facts.layers);
     let mut violations = Vec::new();
     violations.extend(check_spellings(facts.asked));
     let wanted = asked(facts.asked);
@@ -101,15 +101,14 @@ fn layers<'a>(facts: &Facts<'a>) -> Vec<Layer<'a>> {
 }
 
 /// D13: a `defaultNamespace` that is given, the binding's first; then `targetNamespace`.
-fn default(facts: &Facts<'_>) -> String {
+pub(crate) fn default(layers: Layers<'_>) -> String {
     let of = |rules: &NamespaceConstraints| rules.default_namespace.clone();
     // The last layer is the binding's.
-    facts
-        .layers
+    layers
         .namespace_constraints()
         .filter_map(of)
         .last()
-        .or_else(|| facts.layers.template.target_namespace.clone())
+        .or_else(|| layers.template.target_namespace.clone())
         .unwrap_or_else(|| DEFAULT_TARGET_NAMESPACE.to_owned())
 }
 
@@ -139,10 +138,8 @@ fn check_asked(wanted: &str, default: &str, layers: &[Layer<'_>]) -> Option<Viol
         );
         return wrong(Class::Constraint, "targetNamespace", message);
     }
-    let is_denied = layers
-        .iter()
-        .any(|layer| layer.rules.deny_user_namespace == Some(true));
-    if !is_denied && all_agree(layers, |rules| rules.allow_user_namespace) {
+    let rules: Vec<&NamespaceConstraints> = layers.iter().map(|layer| layer.rules).collect();
+    if may_be_asked_for(&rules) {
         return None;
     }
     let message = format!("you may not choose the namespace here; leave it out to get {default}");
@@ -154,10 +151,16 @@ fn check_asked(wanted: &str, default: &str, layers: &[Layer<'_>]) -> Option<Viol
     .map(|v| v.allowing([default]))
 }
 
+/// Whether a requester may choose the namespace, by the rules of every layer.
+pub(crate) fn may_be_asked_for(rules: &[&NamespaceConstraints]) -> bool {
+    let is_denied = rules.iter().any(|r| r.deny_user_namespace == Some(true));
+    !is_denied && all_agree(rules.iter().map(|r| r.allow_user_namespace))
+}
+
 /// Somebody says yes, nobody says no: a layer that says nothing leaves it to the other (D13).
-fn all_agree(layers: &[Layer<'_>], of: impl Fn(&NamespaceConstraints) -> Option<bool>) -> bool {
-    let said = || layers.iter().filter_map(|layer| of(layer.rules));
-    said().any(|yes| yes) && said().all(|yes| yes)
+fn all_agree(said: impl Iterator<Item = Option<bool>>) -> bool {
+    let said: Vec<bool> = said.flatten().collect();
+    said.contains(&true) && !said.contains(&false)
 }
 
 /// What a layer leaves open of its terms. Allow filters bind only a namespace that was asked for, deny filters always
@@ -217,7 +220,7 @@ fn terms(
     layers: &[Layer<'_>],
     open: Vec<NamespaceTermsLayer>,
 ) -> Option<NamespaceTerms> {
-    let is_made = all_agree(layers, |rules| rules.create_if_not_exists);
+    let is_made = all_agree(layers.iter().map(|layer| layer.rules.create_if_not_exists));
     let fail_mode = facts.layers.template.fail_mode.unwrap_or_default();
     if open.is_empty() && !is_made && fail_mode == FailMode::Closed {
         return None;

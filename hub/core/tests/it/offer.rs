@@ -1,11 +1,12 @@
 //! What a list of templates shows.
 
 use breakglass_hub_core::caller::Caller;
-use breakglass_hub_core::ledger::Ledger;
+use breakglass_hub_core::ledger::{Ledger, Seen};
 use breakglass_hub_core::offer::{
-    Knows, Sought, Supply, Wanted, available_clusters, is_known_to, is_listed, known_of,
-    requires_approval, status, template_clusters,
+    Knows, Sought, Supply, Usage, Wanted, approval, available_clusters, is_known_to, is_listed,
+    known_of, status, template_clusters,
 };
+use breakglass_hub_core::snapshot::Requirement;
 use breakglass_protocol::kinds::cluster::Cluster;
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBinding;
 use breakglass_protocol::kinds::debug_session_template::DebugSessionTemplate;
@@ -98,10 +99,151 @@ fn listing_follows_people_clusters_and_hidden() {
     assert!(is_known_to(&hidden, &[], &alice()) && !is_known_to(&hidden, &[], &stranger()));
 }
 
+/// Whether a request of this caller's waits for an approver somewhere.
+fn waits(template: &DebugSessionTemplate, supply: Supply<'_>, caller: &Caller) -> bool {
+    approval(template, supply, caller) == Requirement::Required
+}
+
 #[test]
-fn a_template_with_approvers_says_so() {
-    assert!(requires_approval(&of(json!({})).spec));
-    assert!(!requires_approval(&of(json!({"approvers": null})).spec));
+fn a_template_says_whether_this_caller_waits_for_an_approver() {
+    let clusters = clusters();
+    let auto =
+        |auto: Value| of(json!({"approvers": {"groups": ["sre-leads"], "autoApproveFor": auto}}));
+    for (template, who, wanted) in [
+        (of(json!({})), alice(), true),
+        (of(json!({"approvers": null})), alice(), false),
+        (auto(json!({"groups": ["sre-team"]})), alice(), false),
+        (auto(json!({"groups": ["others"]})), alice(), true),
+        // One of two clusters waits.
+        (auto(json!({"clusters": ["cluster-a"]})), alice(), true),
+        (auto(json!({"clusters": ["cluster-*"]})), alice(), false),
+        // Nothing is open to her: what the template says.
+        (auto(json!({"clusters": ["cluster-*"]})), stranger(), true),
+        (auto(json!({"clusters": ["*"]})), stranger(), false),
+    ] {
+        let seen = waits(&template, supply(&clusters), &who);
+        assert_eq!(seen, wanted, "{:?}", template.spec.approvers);
+    }
+}
+
+#[test]
+fn s01_a_template_says_whether_a_binding_makes_this_caller_wait() {
+    let clusters = clusters();
+    let both = json!({"clusters": ["cluster-a", "cluster-b"]});
+    let open = of(json!({"approvers": null}));
+    let through = |name: &str, changes: Value| {
+        let mut all = both.clone();
+        all.as_object_mut()
+            .unwrap()
+            .extend(changes.as_object().unwrap().clone());
+        binding(name, all)
+    };
+    let dave = json!({"approvers": {"users": ["dave@example.com"]}});
+    for (template, bindings, wanted) in [
+        (
+            of(json!({})),
+            vec![through("auto", json!({"autoApprove": true}))],
+            false,
+        ),
+        (of(json!({})), vec![through("plain", json!({}))], true),
+        (open.clone(), vec![through("strict", dave.clone())], true),
+        (
+            open.clone(),
+            vec![
+                through("plain", json!({"priority": 1})),
+                through("strict", dave.clone()),
+            ],
+            true,
+        ),
+        (
+            open.clone(),
+            vec![
+                through("plain", json!({})),
+                through(
+                    "of-others",
+                    json!({"approvers": {"users": ["d"]}, "allowed": {"groups": ["board"]}}),
+                ),
+            ],
+            false,
+        ),
+        (
+            open,
+            vec![binding(
+                "on-a",
+                json!({"clusters": ["cluster-a"], "approvers": {"users": ["d"]}}),
+            )],
+            true,
+        ),
+    ] {
+        let supply = with_bindings(&clusters, &bindings);
+        assert_eq!(waits(&template, supply, &alice()), wanted, "{bindings:?}");
+    }
+}
+
+/// What the form shows of namespaces through a binding.
+fn offered_namespaces(template: Value, binding_rules: Value) -> Value {
+    let template = of(json!({ "namespaceConstraints": template }));
+    let bound = binding("b", json!({ "namespaceConstraints": binding_rules }));
+    let seen = shown(&template, &[bound], &alice(), &Sought::default());
+    let mut shown = seen["clusters"][0]["namespaceConstraints"].clone();
+    shown.as_object_mut().unwrap().remove("defaultNamespace");
+    shown
+}
+
+#[test]
+fn s01_namespaces_are_those_that_template_and_binding_both_allow() {
+    let dev = json!({"matchLabels": {"env": "dev"}});
+    let team = json!({"matchLabels": {"team": "a"}});
+    for (template, binding, wanted) in [
+        (
+            json!({"allowUserNamespace": true, "allowedPatterns": ["team-*"]}),
+            json!({"allowedPatterns": ["*-prod", "team-b-*"]}),
+            json!({"allowUserNamespace": true, "allowedPatterns": ["team-*-prod", "team-b-*", "team-prod"]}),
+        ),
+        (
+            json!({"allowUserNamespace": true, "allowedPatterns": ["team-*"], "deniedPatterns": ["x"]}),
+            json!({"deniedPatterns": ["y"]}),
+            json!({"allowUserNamespace": true, "allowedPatterns": ["team-*"], "deniedPatterns": ["x", "y"]}),
+        ),
+        (
+            json!({"allowUserNamespace": true}),
+            json!({"allowedPatterns": ["a-*"]}),
+            json!({"allowUserNamespace": true, "allowedPatterns": ["a-*"]}),
+        ),
+        // Nothing fits both: there is nothing to ask for.
+        (
+            json!({"allowUserNamespace": true, "allowedPatterns": ["a-*"]}),
+            json!({"allowedPatterns": ["b-*"]}),
+            json!({"allowUserNamespace": false}),
+        ),
+        (
+            json!({"allowUserNamespace": true, "allowedNamespaces": {"patterns": ["a-*"], "selectorTerms": [dev]}}),
+            json!({"allowedNamespaces": {"selectorTerms": [team, {"matchLabels": {"env": "prod"}}]}}),
+            json!({
+                "allowUserNamespace": true,
+                "allowedLabelSelectors": [{"matchLabels": {"env": "dev", "team": "a"}}],
+                "allowedWithLabels": [{"patterns": ["a-*"], "labelSelectors": [team, {"matchLabels": {"env": "prod"}}]}],
+            }),
+        ),
+        // Somebody says yes, nobody says no (D13).
+        (
+            json!({}),
+            json!({"allowUserNamespace": true}),
+            json!({"allowUserNamespace": true}),
+        ),
+        (
+            json!({"allowUserNamespace": true}),
+            json!({"allowUserNamespace": false}),
+            json!({"allowUserNamespace": false}),
+        ),
+        (
+            json!({"allowUserNamespace": true}),
+            json!({"denyUserNamespace": true}),
+            json!({"allowUserNamespace": false}),
+        ),
+    ] {
+        assert_eq!(offered_namespaces(template, binding), wanted);
+    }
 }
 
 #[test]
@@ -325,20 +467,30 @@ fn who_knows_a_binding_and_what_its_status_says() {
     }
     let bindings = [bound.clone(), same_name];
     let supply = with_bindings(&clusters, &bindings);
-    let seen = |knows| {
-        json!(status(
-            &bound,
-            &templates,
-            supply,
-            &Ledger::default(),
-            knows
-        ))
+    let usage = Usage {
+        active: 1,
+        active_by_user: [("alice@example.com".to_owned(), 1)].into(),
+        pending: 2,
+        seen: Seen {
+            sessions: 3,
+            newest: Some(at(5).wall),
+        },
     };
+    // Of four more the hub keeps nothing but the count.
+    let ledger = Ledger {
+        made: 7,
+        last_made_at: Some(at(0).wall),
+        ..Ledger::default()
+    };
+    let usage = usage.remembering(ledger);
+    let seen = |knows| json!(status(&bound, &templates, supply, &usage, knows));
     let all = seen(Knows::Everything);
     assert_eq!(
         all,
         json!({
-            "isActive": true, "effectiveDisplayName": "Standard", "activeSessionCount": 0,
+            "isActive": true, "effectiveDisplayName": "Standard",
+            "activeSessionCount": 1, "pendingSessionCount": 2, "totalSessionCount": 7,
+            "lastUsed": at(5).wall, "activeByUser": {"alice@example.com": 1},
             "resolvedClusters": [{"name": "cluster-b", "matchedBy": "clusters", "ready": false}],
             "resolvedTemplates": [{"name": "standard-debug", "displayName": "Standard", "ready": true}],
             "nameCollisions": [{
@@ -347,5 +499,6 @@ fn who_knows_a_binding_and_what_its_status_says() {
             }],
         })
     );
-    assert!(seen(Knows::It).get("nameCollisions").is_none());
+    let some = seen(Knows::It);
+    assert!(some.get("nameCollisions").is_none() && some.get("activeByUser").is_none());
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
+use breakglass_hub_core::ledger::Left;
 use breakglass_hub_core::lifecycle::{NotAllowed, submit};
 use breakglass_hub_core::notice::legible;
 use breakglass_hub_core::refusal::{Refusal, Violation};
@@ -110,7 +111,7 @@ async fn create(app: &App, session: Session, who: &Authenticated) -> Result<Crea
 
 /// The place of a session that was not made after all. What fails here is repaired by the job `ledgers`.
 async fn release(app: &App, session: &Session) {
-    if let Err(error) = app.release_place(session).await {
+    if let Err(error) = app.release_place(session, Left::NotMade).await {
         tracing::warn!(session = %session.name, %error, "the place of a session that was not made could not be given back yet");
     }
 }

@@ -1,10 +1,13 @@
 //! Sessions through bindings, over the real router: who may, limits that hold, and approvals that come too late.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::harness::{Actor, TestHub, detail, name_of};
 
+const HOUR: Duration = Duration::from_secs(3600);
 const BINDINGS: &str = include_str!("bindings.yaml");
 
 async fn hub() -> TestHub {
@@ -309,13 +312,16 @@ async fn offers_and_bindings_are_shown_to_those_whom_they_concern() {
         Vec::<String>::new()
     );
 
+    let path = "/cluster-bindings/breakglass/few-at-once";
+    let unused = hub.root().get(path).await.ok();
+    assert_eq!(unused["status"]["totalSessionCount"], 0);
+    assert!(unused["status"].get("lastUsed").is_none());
     hub.alice().asks_for("limited-debug").await;
-    let one = hub
-        .root()
-        .get("/cluster-bindings/breakglass/few-at-once")
-        .await
-        .ok();
+    let one = hub.root().get(path).await.ok();
     assert_eq!(one["status"]["activeSessionCount"], 1);
+    assert_eq!(one["status"]["pendingSessionCount"], 0);
+    assert_eq!(one["status"]["totalSessionCount"], 1);
+    assert_eq!(one["status"]["lastUsed"], json!(hub.now()));
     assert_eq!(
         one["status"]["activeByUser"],
         json!({ "alice@example.com": 1 })
@@ -338,4 +344,39 @@ async fn offers_and_bindings_are_shown_to_those_whom_they_concern() {
         .get("/cluster-bindings/breakglass/none")
         .await
         .refused(404, "notFound");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_made_through_a_binding_is_counted_after_it_is_gone() {
+    let hub = hub().await;
+    let path = "/cluster-bindings/breakglass/west-only";
+    let status = async || hub.root().get(path).await.ok()["status"].clone();
+    let counts = |status: &Value| {
+        [
+            "pendingSessionCount",
+            "activeSessionCount",
+            "totalSessionCount",
+        ]
+        .map(|field| status[field].as_i64().unwrap())
+    };
+    let used = json!(hub.now());
+    let first = hub.alice().asks_for("bound-debug").await;
+    let second = hub.alice().asks_for("bound-debug").await;
+    assert_eq!(counts(&status().await), [2, 0, 2]);
+    hub.eve().verb("approve", &first).await.ok();
+    let seen = status().await;
+    assert_eq!(counts(&seen), [1, 1, 2]);
+    assert_eq!(seen["activeByUser"], json!({ "alice@example.com": 1 }));
+    hub.alice().verb("terminate", &first).await.ok();
+    hub.alice().verb("terminate", &second).await.ok();
+    assert_eq!(counts(&status().await), [0, 0, 2]);
+    hub.clock.advance(91 * 24 * HOUR);
+    hub.until("the removal", || async {
+        let list = hub.root().get("/debug-sessions").await.ok();
+        list["total"] == 0
+    })
+    .await;
+    let seen = status().await;
+    assert_eq!(counts(&seen), [0, 0, 2]);
+    assert_eq!(seen["lastUsed"], used);
 }
