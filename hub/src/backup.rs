@@ -9,12 +9,13 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use breakglass_hub_core::audit::restored::Replaced;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
 use crate::ca::Purpose;
 use crate::state::{self, StateError, StateFolder};
-use crate::store::sqlite::{Attached, CopyError, Extent, adopt, copy};
+use crate::store::sqlite::{Attached, CopyError, Extent, adopt, copy, newest_event};
 
 /// What becomes of what is in the place that is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -117,7 +118,7 @@ pub fn restore(
     let mut target = create(&draft)?;
     io::copy(&mut source, &mut target).map_err(failed("copy the backup to", &draft))?;
     drop(target);
-    let (extent, attached) = adopt(&draft)?;
+    let (extent, attached) = adopt(&draft, record_of(&database), now)?;
     sync(&draft)?;
     let aside = format!("replaced-{}", now.as_second());
     let mut put_aside = Vec::new();
@@ -132,6 +133,15 @@ pub fn restore(
         keys,
         put_aside,
     })
+}
+
+/// How the record ends that is about to be replaced.
+fn record_of(database: &Path) -> Replaced {
+    if !database.exists() {
+        return Replaced::Nothing;
+    }
+    // A damaged database is what backups are for.
+    newest_event(database).map_or(Replaced::Unreadable, Replaced::Record)
 }
 
 /// The files of both authorities, as far as they are there: a hub with a certificate of its own has no users' one.

@@ -12,6 +12,7 @@ use breakglass_protocol::person::Identity;
 use crate::snapshot::canonical;
 
 pub mod chain;
+pub mod restored;
 pub mod tally;
 
 /// One line of the record. Values are data: nothing here is ever printed unescaped (S20).
@@ -104,6 +105,8 @@ pub enum Action {
     Gap,
     PersonBarred,
     PersonUnbarred,
+    /// The record was replaced by an older one: a backup was restored. Which is in the detail.
+    Restored,
 }
 
 /// What it was done to.

@@ -198,6 +198,7 @@ fn occasion(event: &AuditEvent, session: &Session) -> Option<Occasion> {
         | Action::AuditRead
         | Action::RequestRefused
         | Action::NotificationFailed
+        | Action::Restored
         | Action::Gap => None,
     }
 }

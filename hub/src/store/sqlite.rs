@@ -31,7 +31,7 @@ use reader::Readers;
 use writer::Writer;
 
 pub use backup::{Attached, CopyError, Extent, adopt, copy};
-pub use chain::{VerifyError, verify};
+pub use chain::{VerifyError, newest_event, verify};
 pub use schema::OpenError;
 
 /// See the module.

@@ -1,13 +1,16 @@
 //! `breakglass-hub backup` and `restore`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use breakglass_hub::backup::{self, BackupError, Occupied};
-use breakglass_hub::state::StateError;
-use breakglass_hub::store::{ListQuery, ObjectKind, WatchError, WatchFrom};
+use breakglass_hub::state::{StateError, database_in};
+use breakglass_hub::store::sqlite::{self, SqliteStore};
+use breakglass_hub::store::{AuditQuery, ListQuery, ObjectKind, Store as _, WatchError, WatchFrom};
+use breakglass_hub_core::audit::{Action, Actor, AuditEvent};
 use breakglass_protocol::ids::Revision;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
@@ -117,6 +120,56 @@ async fn a_running_hub_and_what_is_there_are_not_overwritten() {
     assert_eq!(std::fs::read_to_string(kept).unwrap(), "another one");
     let key = |state: &Path| std::fs::read(state.join("agents-ca.key")).unwrap();
     assert_eq!(key(&state), key(&hub.state()));
+}
+
+/// The last event of the record in a state folder.
+async fn last_recorded(state: &Path) -> AuditEvent {
+    let store = SqliteStore::open(&database_in(state)).unwrap();
+    let query = AuditQuery {
+        of: None,
+        after: 0,
+        limit: 500,
+    };
+    let record = store.audit(query).await.unwrap();
+    record.last().unwrap().event.clone()
+}
+
+#[tokio::test]
+async fn s20_the_record_tells_that_a_backup_replaced_it_and_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.backup");
+    let hub = TestHub::start().await;
+    hub.alice().asks_for("quick-debug").await;
+    backup_of(&hub, &file).await;
+    let nothing_told = BTreeMap::new();
+    let head = sqlite::verify(&file, &nothing_told).unwrap();
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let state = folder.path().join("state");
+    for (occupied, replaced, sequence) in [
+        (Occupied::Refuse, "nothing", None),
+        (Occupied::Replace, "record", Some(head.sequence + 1)),
+        (Occupied::Replace, "unreadable", None),
+    ] {
+        if replaced == "unreadable" {
+            std::fs::write(database_in(&state), "torn").unwrap();
+        }
+        backup::restore(&file, &state, occupied, now).unwrap();
+        let whole = sqlite::verify(&database_in(&state), &nothing_told).unwrap();
+        assert_eq!(whole.sequence, head.sequence + 1);
+        // What was told elsewhere before the backup holds still.
+        let told = BTreeMap::from([(head.sequence, head.hash)]);
+        sqlite::verify(&database_in(&state), &told).unwrap();
+        let event = last_recorded(&state).await;
+        assert_eq!((event.action, event.at), (Action::Restored, now));
+        let job = "restore".to_owned();
+        assert_eq!(event.actor, Actor::Hub { job });
+        assert_eq!(event.detail["backupSequence"], head.sequence.to_string());
+        assert_eq!(event.detail["backupHash"], head.hash.to_string());
+        assert!(event.detail["backupMadeAt"].parse::<Timestamp>().is_ok());
+        assert_eq!(event.detail["replaced"], replaced);
+        let at = event.detail.get("replacedSequence").cloned();
+        assert_eq!(at, sequence.map(|sequence: u64| sequence.to_string()));
+    }
 }
 
 #[cfg(unix)]

@@ -5,11 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
+use breakglass_hub_core::audit::restored::{self, Replaced, Restore};
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::schema::{self, OpenError};
-use super::{restored, stored};
+use super::writer::{Key3, write_events};
+use super::{chain, restored as number_in, stored};
 
 /// Added to the newest revision by every restore. What the lost part of the history handed out (versions, places in the
 /// watch) must never be handed out again for something else: no hub makes four thousand million commits between a
@@ -46,6 +48,8 @@ pub enum CopyError {
     },
     #[error("the path {0} is not UTF-8; use another one")]
     Path(PathBuf),
+    #[error("the restore cannot be recorded: {0}")]
+    Event(#[from] serde_json::Error),
 }
 
 /// Copies the database `from`, which may be in use, to the new or empty file `to`, with `attached` in it.
@@ -105,11 +109,15 @@ fn attach(
 }
 
 /// Makes `path`, a copy of a backup (or of a bare database of a hub), a database to run on: of this build's version,
-/// without what was attached, which is returned, and with its history marked as broken off.
+/// without what was attached, which is returned, with its history marked as broken off and with an event that says so.
 ///
 /// # Errors
 /// See [`CopyError`]: also if it is damaged, another program's, or newer than this build.
-pub fn adopt(path: &Path) -> Result<(Extent, Vec<Attached>), CopyError> {
+pub fn adopt(
+    path: &Path,
+    replaced: Replaced,
+    now: Timestamp,
+) -> Result<(Extent, Vec<Attached>), CopyError> {
     let mut connection = schema::open_for_writing(path)?;
     let failed = |attempt| {
         move |source| CopyError::Database {
@@ -118,8 +126,17 @@ pub fn adopt(path: &Path) -> Result<(Extent, Vec<Attached>), CopyError> {
             source,
         }
     };
-    let attached = detach(&mut connection).map_err(failed("take the keys out of"))?;
-    break_off(&mut connection).map_err(failed("mark as restored"))?;
+    let (attached, made_at) = detach(&mut connection).map_err(failed("take the keys out of"))?;
+    let restore = Restore {
+        backup: chain::head(&connection).map_err(failed("read"))?,
+        made_at,
+        replaced,
+    };
+    let event = restored::event(now, &restore);
+    let object = &event.object;
+    let key = (object.kind.clone(), String::new(), object.name.clone());
+    let recorded = (key, event.canonical()?);
+    break_off(&mut connection, recorded).map_err(failed("mark as restored"))?;
     let extent = extent(&connection).map_err(failed("read"))?;
     // Everything into the one file, so that it can be moved.
     connection
@@ -128,14 +145,15 @@ pub fn adopt(path: &Path) -> Result<(Extent, Vec<Attached>), CopyError> {
     Ok((extent, attached))
 }
 
-fn detach(connection: &mut Connection) -> Result<Vec<Attached>, rusqlite::Error> {
+/// The files, and when the backup was made.
+fn detach(connection: &mut Connection) -> Result<(Vec<Attached>, Option<String>), rusqlite::Error> {
     let is_backup: bool = connection.query_row(
         "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = 'backup_files'",
         [],
         |row| row.get(0),
     )?;
     if !is_backup {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
     let transaction = connection.transaction()?;
     let attached = transaction
@@ -147,24 +165,29 @@ fn detach(connection: &mut Connection) -> Result<Vec<Attached>, rusqlite::Error>
             })
         })?
         .collect::<Result<_, _>>()?;
+    let made_at = transaction
+        .query_row("SELECT made_at FROM backup", [], |row| row.get(0))
+        .optional()?;
     transaction.execute_batch("DROP TABLE backup; DROP TABLE backup_files;")?;
     transaction.commit()?;
-    Ok(attached)
+    Ok((attached, made_at))
 }
 
-/// No revision of the lost history comes again, and a watch from before the restore must list again.
-fn break_off(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+/// No revision of the lost history comes again, a watch from before the restore must list again, and the record says
+/// what it is.
+fn break_off(connection: &mut Connection, recorded: (Key3, String)) -> Result<(), rusqlite::Error> {
     let transaction = connection.transaction()?;
     transaction.execute(
         "UPDATE sequence SET revision = revision + ?1, forgotten = revision + ?1",
         [stored(REVISIONS_SKIPPED)],
     )?;
     transaction.execute("DELETE FROM deletions", [])?;
+    write_events(&transaction, &[recorded])?;
     transaction.commit()
 }
 
 fn extent(connection: &Connection) -> Result<Extent, rusqlite::Error> {
-    let number = |sql: &str| connection.query_row(sql, [], |row| Ok(restored(row.get(0)?)));
+    let number = |sql: &str| connection.query_row(sql, [], |row| Ok(number_in(row.get(0)?)));
     Ok(Extent {
         objects: number("SELECT count(*) FROM objects")?,
         events: number("SELECT count(*) FROM audit")?,

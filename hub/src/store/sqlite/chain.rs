@@ -85,6 +85,14 @@ pub(super) fn head(connection: &Connection) -> Result<Head, rusqlite::Error> {
     Ok(newest.unwrap_or(Head::START))
 }
 
+/// The newest event in the database of a hub, running or not. Nothing of the record is checked. Blocks.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn newest_event(database: &Path) -> Result<Head, VerifyError> {
+    Ok(head(&schema::open_for_looking(database)?)?)
+}
+
 /// Why a record was not found whole.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {

@@ -50,7 +50,7 @@ struct Prepared {
 }
 
 /// Kind, namespace and name of what an audit event is about.
-type Key3 = (String, String, String);
+pub(super) type Key3 = (String, String, String);
 
 impl Writer {
     pub(super) fn start(
@@ -277,7 +277,10 @@ fn write_one(
 }
 
 /// Appends events to the chain (S20).
-fn write_events(savepoint: &Connection, events: &[(Key3, String)]) -> Result<(), rusqlite::Error> {
+pub(super) fn write_events(
+    savepoint: &Connection,
+    events: &[(Key3, String)],
+) -> Result<(), rusqlite::Error> {
     let mut hash = chain::head(savepoint)?.hash;
     for ((kind, namespace, name), event) in events {
         hash = hash.followed_by(event);
