@@ -47,7 +47,7 @@ use breakglass_protocol::kinds::deny_policy::DenyPolicy;
 use schemars::JsonSchema;
 
 use self::endpoint::BodyNeed::{Optional, Required};
-use self::endpoint::Endpoint;
+use self::endpoint::{Endpoint, Method};
 
 /// Every endpoint.
 #[must_use]
@@ -68,18 +68,19 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 fn session_endpoints() -> Vec<Endpoint> {
-    use debug_sessions::{create, get, history, list, verbs};
+    use debug_sessions::{create, filters, get, history, list, verbs};
     type View = DebugSessionView;
     vec![
-        Endpoint::get::<DebugSessionList, _, _>(
+        Endpoint::on::<DebugSessionList, _, _>(Method::Get,
             "/debug-sessions",
             "listDebugSessions",
             "Sessions that the caller may see, newest first",
             list::handle,
         )
         .also_at("")
-        .query(list::QUERY),
-        Endpoint::post::<View, _, _>(
+        .query(filters::FILTERS)
+        .query(list::PAGES),
+        Endpoint::on::<View, _, _>(Method::Post,
             "/debug-sessions",
             "createDebugSession",
             "Ask for a session",
@@ -88,28 +89,28 @@ fn session_endpoints() -> Vec<Endpoint> {
         .also_at("")
         .taking::<CreateDebugSession>(Required)
         .created(),
-        Endpoint::get::<View, _, _>(
+        Endpoint::on::<View, _, _>(Method::Get,
             "/debug-sessions/{name}",
             "getDebugSession",
             "One session",
             get::handle,
         )
         .also_at("/{name}"),
-        Endpoint::get::<SessionEvents, _, _>(
+        Endpoint::on::<SessionEvents, _, _>(Method::Get,
             "/debug-sessions/{name}/events",
             "listDebugSessionEvents",
             "What happened to a session",
             history::events,
         )
         .query(history::QUERY),
-        Endpoint::get::<AuditRecords, _, _>(
+        Endpoint::on::<AuditRecords, _, _>(Method::Get,
             "/debug-sessions/{name}/audit",
             "listDebugSessionAudit",
             "The record of a session: for its owner, its approvers and admins; reading it is recorded",
             history::audit,
         )
         .query(history::QUERY),
-        Endpoint::post::<View, _, _>(
+        Endpoint::on::<View, _, _>(Method::Post,
             "/debug-sessions/{name}/approve",
             "approveDebugSession",
             "Approve a request, or what else waits for an approver",
@@ -117,7 +118,7 @@ fn session_endpoints() -> Vec<Endpoint> {
         )
         .also_at("/{name}/approve")
         .taking::<Decide>(Optional),
-        Endpoint::post::<View, _, _>(
+        Endpoint::on::<View, _, _>(Method::Post,
             "/debug-sessions/{name}/reject",
             "rejectDebugSession",
             "Refuse a request",
@@ -125,7 +126,7 @@ fn session_endpoints() -> Vec<Endpoint> {
         )
         .also_at("/{name}/reject")
         .taking::<Decide>(Optional),
-        Endpoint::post::<View, _, _>(
+        Endpoint::on::<View, _, _>(Method::Post,
             "/debug-sessions/{name}/invite",
             "inviteToDebugSession",
             "Invite people",
@@ -133,7 +134,7 @@ fn session_endpoints() -> Vec<Endpoint> {
         )
         .also_at("/{name}/invite")
         .taking::<Invite>(Required),
-        Endpoint::post::<View, _, _>(
+        Endpoint::on::<View, _, _>(Method::Post,
             "/debug-sessions/{name}/join",
             "joinDebugSession",
             "Join a session",
@@ -141,7 +142,7 @@ fn session_endpoints() -> Vec<Endpoint> {
         )
         .also_at("/{name}/join")
         .taking::<Join>(Optional),
-        Endpoint::post::<View, _, _>(
+        Endpoint::on::<View, _, _>(Method::Post,
             "/debug-sessions/{name}/leave",
             "leaveDebugSession",
             "Leave a session",
@@ -149,7 +150,7 @@ fn session_endpoints() -> Vec<Endpoint> {
         )
         .also_at("/{name}/leave")
         .taking::<NoFields>(Optional),
-        Endpoint::post::<View, _, _>(
+        Endpoint::on::<View, _, _>(Method::Post,
             "/debug-sessions/{name}/remove",
             "removeFromDebugSession",
             "End somebody's part in a session and cut their streams",
@@ -157,7 +158,7 @@ fn session_endpoints() -> Vec<Endpoint> {
         )
         .also_at("/{name}/remove")
         .taking::<Remove>(Required),
-        Endpoint::post::<View, _, _>(
+        Endpoint::on::<View, _, _>(Method::Post,
             "/debug-sessions/{name}/renew",
             "renewDebugSession",
             "Ask for more time",
@@ -165,7 +166,7 @@ fn session_endpoints() -> Vec<Endpoint> {
         )
         .also_at("/{name}/renew")
         .taking::<Renew>(Required),
-        Endpoint::post::<View, _, _>(
+        Endpoint::on::<View, _, _>(Method::Post,
             "/debug-sessions/{name}/terminate",
             "terminateDebugSession",
             "End a session now, or withdraw a request",
@@ -179,7 +180,7 @@ fn session_endpoints() -> Vec<Endpoint> {
 fn template_endpoints() -> Vec<Endpoint> {
     use templates::{clusters, get, list, pod_get, pod_list};
     vec![
-        Endpoint::get::<TemplateList, _, _>(
+        Endpoint::on::<TemplateList, _, _>(Method::Get,
             "/debug-session-templates",
             "listDebugSessionTemplates",
             "Templates that the caller may request",
@@ -187,14 +188,14 @@ fn template_endpoints() -> Vec<Endpoint> {
         )
         .also_at("/templates")
         .query(list::QUERY),
-        Endpoint::get::<Template, _, _>(
+        Endpoint::on::<Template, _, _>(Method::Get,
             "/debug-session-templates/{name}",
             "getDebugSessionTemplate",
             "One template",
             get::handle,
         )
         .also_at("/templates/{name}"),
-        Endpoint::get::<TemplateClusters, _, _>(
+        Endpoint::on::<TemplateClusters, _, _>(Method::Get,
             "/debug-session-templates/{name}/clusters",
             "listDebugSessionTemplateClusters",
             "Where the caller may request a template, through which bindings, and what they get there",
@@ -202,14 +203,14 @@ fn template_endpoints() -> Vec<Endpoint> {
         )
         .also_at("/templates/{name}/clusters")
         .query(clusters::QUERY),
-        Endpoint::get::<PodTemplateList, _, _>(
+        Endpoint::on::<PodTemplateList, _, _>(Method::Get,
             "/debug-pod-templates",
             "listDebugPodTemplates",
             "Pod templates",
             pod_list::handle,
         )
         .also_at("/podTemplates"),
-        Endpoint::get::<DebugPodTemplate, _, _>(
+        Endpoint::on::<DebugPodTemplate, _, _>(Method::Get,
             "/debug-pod-templates/{name}",
             "getDebugPodTemplate",
             "One pod template",
@@ -222,14 +223,16 @@ fn template_endpoints() -> Vec<Endpoint> {
 fn binding_endpoints() -> Vec<Endpoint> {
     use bindings::{get, list};
     vec![
-        Endpoint::get::<ClusterBindingList, _, _>(
+        Endpoint::on::<ClusterBindingList, _, _>(
+            Method::Get,
             "/cluster-bindings",
             "listClusterBindings",
             "Bindings that concern the caller",
             list::handle,
         )
         .query(list::QUERY),
-        Endpoint::get::<DebugSessionClusterBinding, _, _>(
+        Endpoint::on::<DebugSessionClusterBinding, _, _>(
+            Method::Get,
             "/cluster-bindings/{namespace}/{name}",
             "getClusterBinding",
             "One binding",
@@ -240,13 +243,15 @@ fn binding_endpoints() -> Vec<Endpoint> {
 
 fn cluster_endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::get::<ClusterList, _, _>(
+        Endpoint::on::<ClusterList, _, _>(
+            Method::Get,
             "/clusters",
             "listClusters",
             "Registered clusters",
             clusters::list,
         ),
-        Endpoint::post::<ClusterRegistered, _, _>(
+        Endpoint::on::<ClusterRegistered, _, _>(
+            Method::Post,
             "/clusters",
             "registerCluster",
             "Register a cluster and get its join token",
@@ -255,13 +260,15 @@ fn cluster_endpoints() -> Vec<Endpoint> {
         .taking::<RegisterCluster>(Required)
         .created()
         .for_admins(),
-        Endpoint::get::<Cluster, _, _>(
+        Endpoint::on::<Cluster, _, _>(
+            Method::Get,
             "/clusters/{name}",
             "getCluster",
             "One cluster",
             clusters::get,
         ),
-        Endpoint::post::<Cluster, _, _>(
+        Endpoint::on::<Cluster, _, _>(
+            Method::Post,
             "/clusters/{name}/accept",
             "acceptCluster",
             "Accept an agent that waits for it",
@@ -269,7 +276,8 @@ fn cluster_endpoints() -> Vec<Endpoint> {
         )
         .taking::<NoFields>(Optional)
         .for_admins(),
-        Endpoint::post::<Cluster, _, _>(
+        Endpoint::on::<Cluster, _, _>(
+            Method::Post,
             "/clusters/{name}/revoke",
             "revokeCluster",
             "Cut a cluster off and bar its certificates",
@@ -277,7 +285,8 @@ fn cluster_endpoints() -> Vec<Endpoint> {
         )
         .taking::<NoFields>(Optional)
         .for_admins(),
-        Endpoint::post::<WebhookConfig, _, _>(
+        Endpoint::on::<WebhookConfig, _, _>(
+            Method::Post,
             "/clusters/{name}/webhook-config",
             "clusterWebhookConfig",
             "A client certificate for the cluster's API server, and where it calls",
@@ -297,8 +306,15 @@ fn written_by_admins() -> Vec<Endpoint> {
         let (write, remove) = ("Write an object", "Delete an object");
         let [put, delete] = if T::WORD.is_namespaced() {
             [
-                Endpoint::put::<Written<T>, _, _>(path, put, write, manifests::put_namespaced::<T>),
-                Endpoint::delete::<Written<T>, _, _>(
+                Endpoint::on::<Written<T>, _, _>(
+                    Method::Put,
+                    path,
+                    put,
+                    write,
+                    manifests::put_namespaced::<T>,
+                ),
+                Endpoint::on::<Written<T>, _, _>(
+                    Method::Delete,
                     path,
                     delete,
                     remove,
@@ -307,8 +323,20 @@ fn written_by_admins() -> Vec<Endpoint> {
             ]
         } else {
             [
-                Endpoint::put::<Written<T>, _, _>(path, put, write, manifests::put::<T>),
-                Endpoint::delete::<Written<T>, _, _>(path, delete, remove, manifests::delete::<T>),
+                Endpoint::on::<Written<T>, _, _>(
+                    Method::Put,
+                    path,
+                    put,
+                    write,
+                    manifests::put::<T>,
+                ),
+                Endpoint::on::<Written<T>, _, _>(
+                    Method::Delete,
+                    path,
+                    delete,
+                    remove,
+                    manifests::delete::<T>,
+                ),
             ]
         };
         [
@@ -344,35 +372,40 @@ fn written_by_admins() -> Vec<Endpoint> {
 }
 
 fn watch_endpoints() -> Vec<Endpoint> {
+    use debug_sessions::filters;
     vec![
-        Endpoint::post::<Explanation, _, _>(
+        Endpoint::on::<Explanation, _, _>(
+            Method::Post,
             "/explain",
             "explain",
             "Why a request or an operation would be allowed or refused, rule by rule",
             explain::handle,
         )
         .taking::<Explain>(Required),
-        Endpoint::get::<WatchData, _, _>(
+        Endpoint::on::<WatchData, _, _>(
+            Method::Get,
             "/watch",
             "watch",
             "What changes in the sessions that the caller may see, as server-sent events",
             watch::handle,
         )
-        .query(watch::QUERY)
+        .query(filters::FILTERS)
         .as_events(),
     ]
 }
 
 fn deny_policy_endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::get::<DenyPolicyList, _, _>(
+        Endpoint::on::<DenyPolicyList, _, _>(
+            Method::Get,
             "/deny-policies",
             "listDenyPolicies",
             "Deny policies",
             deny_policies::list,
         )
         .for_admins(),
-        Endpoint::get::<DenyPolicy, _, _>(
+        Endpoint::on::<DenyPolicy, _, _>(
+            Method::Get,
             "/deny-policies/{name}",
             "getDenyPolicy",
             "One deny policy",

@@ -1,6 +1,7 @@
 //! `/debug-sessions`: what all its endpoints share is how a session is shown.
 
 pub mod create;
+pub mod filters;
 pub mod get;
 pub mod history;
 pub mod list;

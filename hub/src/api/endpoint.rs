@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -26,7 +26,7 @@ pub struct Endpoint {
     pub id: &'static str,
     pub summary: &'static str,
     pub who: Who,
-    pub query: &'static [Query],
+    pub query: Vec<Query>,
     pub body: Option<SchemaOf>,
     pub body_need: BodyNeed,
     pub encoding: Encoding,
@@ -53,6 +53,15 @@ impl Method {
             Self::Post => "post",
             Self::Put => "put",
             Self::Delete => "delete",
+        }
+    }
+
+    fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Delete => MethodFilter::DELETE,
         }
     }
 }
@@ -88,6 +97,7 @@ pub enum Answers {
 }
 
 /// A query parameter.
+#[derive(Clone, Copy, Debug)]
 pub struct Query {
     pub name: &'static str,
     pub kind: QueryKind,
@@ -110,73 +120,19 @@ fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 impl Endpoint {
-    /// A GET that answers 200 with `A`.
-    pub fn get<A, H, T>(
-        path: &'static str,
-        id: &'static str,
-        summary: &'static str,
-        handler: H,
-    ) -> Self
-    where
-        A: JsonSchema,
-        H: Handler<T, Arc<App>>,
-        T: 'static,
-    {
-        Self::new::<A>(Method::Get, path, id, summary, get(handler))
-    }
-
-    /// A POST that answers 200 with `A`.
-    pub fn post<A, H, T>(
-        path: &'static str,
-        id: &'static str,
-        summary: &'static str,
-        handler: H,
-    ) -> Self
-    where
-        A: JsonSchema,
-        H: Handler<T, Arc<App>>,
-        T: 'static,
-    {
-        Self::new::<A>(Method::Post, path, id, summary, post(handler))
-    }
-
-    /// A PUT that answers 200 with `A`; 201 where it made something.
-    pub fn put<A, H, T>(
-        path: &'static str,
-        id: &'static str,
-        summary: &'static str,
-        handler: H,
-    ) -> Self
-    where
-        A: JsonSchema,
-        H: Handler<T, Arc<App>>,
-        T: 'static,
-    {
-        Self::new::<A>(Method::Put, path, id, summary, put(handler))
-    }
-
-    /// A DELETE that answers 200 with `A`.
-    pub fn delete<A, H, T>(
-        path: &'static str,
-        id: &'static str,
-        summary: &'static str,
-        handler: H,
-    ) -> Self
-    where
-        A: JsonSchema,
-        H: Handler<T, Arc<App>>,
-        T: 'static,
-    {
-        Self::new::<A>(Method::Delete, path, id, summary, delete(handler))
-    }
-
-    fn new<A: JsonSchema>(
+    /// One that answers 200 with `A`; a PUT 201 where it made something.
+    pub fn on<A, H, T>(
         method: Method,
         path: &'static str,
         id: &'static str,
         summary: &'static str,
-        handler: MethodRouter<Arc<App>>,
-    ) -> Self {
+        handler: H,
+    ) -> Self
+    where
+        A: JsonSchema,
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
         Self {
             method,
             path,
@@ -184,13 +140,13 @@ impl Endpoint {
             id,
             summary,
             who: Who::Anybody,
-            query: &[],
+            query: Vec::new(),
             body: None,
             body_need: BodyNeed::None,
             encoding: Encoding::Json,
             answers: Answers::Json,
             answer: (StatusCode::OK, schema_of::<A>),
-            handler,
+            handler: on(method.filter(), handler),
         }
     }
 
@@ -227,8 +183,9 @@ impl Endpoint {
         self
     }
 
+    /// More that the query may say.
     pub fn query(mut self, query: &'static [Query]) -> Self {
-        self.query = query;
+        self.query.extend(query);
         self
     }
 

@@ -128,7 +128,7 @@ fn operation(
         "operationId": if alias == 0 { endpoint.id.to_owned() } else { format!("{}Old", endpoint.id) },
         "summary": endpoint.summary,
         "tags": [tag(endpoint.path)],
-        "parameters": parameters(path, endpoint.query),
+        "parameters": parameters(path, &endpoint.query),
         "responses": {
             status.as_str(): {
                 "description": "Done.",

@@ -10,7 +10,7 @@ use breakglass_protocol::api::people::{BarPerson, BarredPeople, BarredPerson, Un
 use super::body::JsonBody;
 use super::caller::Admin;
 use super::endpoint::BodyNeed::Required;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Method};
 use super::error::ApiError;
 use crate::app::App;
 
@@ -20,14 +20,14 @@ type Answer = Result<Json<BarredPeople>, ApiError>;
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::get::<BarredPeople, _, _>(
+        Endpoint::on::<BarredPeople, _, _>(Method::Get,
             "/people/barred",
             "listBarredPeople",
             "People who are barred from debug sessions",
             list,
         )
         .for_admins(),
-        Endpoint::post::<BarredPeople, _, _>(
+        Endpoint::on::<BarredPeople, _, _>(Method::Post,
             "/people/bar",
             "barPerson",
             "Bar somebody everywhere: their sessions end, their streams are cut, what they ask is refused",
@@ -35,7 +35,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         )
         .taking::<BarPerson>(Required)
         .for_admins(),
-        Endpoint::post::<BarredPeople, _, _>(
+        Endpoint::on::<BarredPeople, _, _>(Method::Post,
             "/people/unbar",
             "unbarPerson",
             "Let somebody ask again; what was ended stays ended",

@@ -17,8 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::sync::mpsc;
 
 use super::caller::{Authenticated, bearer};
-use super::debug_sessions::list::Asked;
-use super::endpoint::{Query, QueryKind};
+use super::debug_sessions::filters::Filters;
 use super::error::ApiError;
 use crate::app::App;
 use crate::store::WatchFrom;
@@ -32,35 +31,6 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Events that wait for a reader; the store keeps what comes after them.
 const QUEUE: usize = 16;
 
-/// What the query may say: as for the list, without pages.
-pub const QUERY: &[Query] = &[
-    Query {
-        name: "cluster",
-        kind: QueryKind::Text,
-        about: "Only on this cluster",
-    },
-    Query {
-        name: "state",
-        kind: QueryKind::Texts,
-        about: "Only in one of these states, in any case; also comma-separated",
-    },
-    Query {
-        name: "user",
-        kind: QueryKind::Text,
-        about: "Only asked for by this person",
-    },
-    Query {
-        name: "template",
-        kind: QueryKind::Text,
-        about: "Only made from this template",
-    },
-    Query {
-        name: "mine",
-        kind: QueryKind::YesNo,
-        about: "Only asked for by the caller",
-    },
-];
-
 /// Answers at once; events follow for as long as both sides want.
 pub async fn handle(
     State(app): State<Arc<App>>,
@@ -69,7 +39,7 @@ pub async fn handle(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let place = app.watchers.take(&who.caller.identity)?;
-    let filter = Asked::parse(query.as_deref().unwrap_or_default())?;
+    let filters = Filters::parse(query.as_deref().unwrap_or_default())?;
     let newest = app.store.head().await?;
     let from = match resumed(&headers)? {
         // Ahead of the store: the store was replaced by an older copy.
@@ -78,7 +48,7 @@ pub async fn handle(
         None => Some(newest),
     };
     let token = bearer(&headers).unwrap_or_default().to_owned();
-    let sight = Sight::of(&app, token, &who.caller, filter).await?;
+    let sight = Sight::of(&app, token, &who.caller, filters).await?;
     let (events, mut queue) = mpsc::channel(QUEUE);
     let watch = app
         .store

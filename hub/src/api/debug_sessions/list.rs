@@ -7,11 +7,11 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use breakglass_hub_core::access::{Openness, sight};
+use breakglass_hub_core::access::Openness;
 use breakglass_hub_core::caller::Caller;
-use breakglass_hub_core::session::{Session, StateName};
 use breakglass_protocol::api::debug_session::{DebugSessionList, Summary};
 
+use super::filters::Filters;
 use crate::api::caller::Authenticated;
 use crate::api::endpoint::{Query, QueryKind};
 use crate::api::error::ApiError;
@@ -22,33 +22,8 @@ use crate::sessions::{self, FoundSession, Place, Question};
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
 
-/// What the query may say.
-pub const QUERY: &[Query] = &[
-    Query {
-        name: "cluster",
-        kind: QueryKind::Text,
-        about: "Only on this cluster",
-    },
-    Query {
-        name: "state",
-        kind: QueryKind::Texts,
-        about: "Only in one of these states, in any case; also comma-separated",
-    },
-    Query {
-        name: "user",
-        kind: QueryKind::Text,
-        about: "Only asked for by this person",
-    },
-    Query {
-        name: "template",
-        kind: QueryKind::Text,
-        about: "Only made from this template",
-    },
-    Query {
-        name: "mine",
-        kind: QueryKind::YesNo,
-        about: "Only asked for by the caller",
-    },
+/// What else the query may say.
+pub const PAGES: &[Query] = &[
     Query {
         name: "limit",
         kind: QueryKind::Number,
@@ -61,22 +36,11 @@ pub const QUERY: &[Query] = &[
     },
 ];
 
-/// The filters of a request.
-pub(in crate::api) struct Asked {
-    cluster: Option<String>,
-    states: Vec<StateName>,
-    user: Option<String>,
-    template: Option<String>,
-    mine: Whose,
+/// What a request asks for.
+struct Asked {
+    filters: Filters,
     limit: usize,
     after: Option<Place>,
-}
-
-/// Whose requests are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
-    Everybodys,
-    TheCallers,
 }
 
 /// One page. `total` counts all sessions that the caller sees and the filters let through, on every page.
@@ -87,7 +51,12 @@ pub async fn handle(
 ) -> Result<Json<DebugSessionList>, ApiError> {
     let asked = Asked::parse(query.as_deref().unwrap_or_default())?;
     let store = app.store.as_ref();
-    let found = app.sessions.find(store, &asked.question(&caller)).await?;
+    let question = Question {
+        after: asked.after.as_ref(),
+        limit: asked.limit,
+        ..asked.filters.question(&caller)
+    };
+    let found = app.sessions.find(store, &question).await?;
     let continue_ = found.next.as_ref().map(token);
     let total = found.total;
     let sessions = summaries(&app, found.sessions, &caller).await?;
@@ -126,93 +95,20 @@ async fn summaries(
 }
 
 impl Asked {
-    pub(in crate::api) fn parse(query: &str) -> Result<Self, ApiError> {
+    fn parse(query: &str) -> Result<Self, ApiError> {
         let mut asked = Self {
-            cluster: None,
-            states: Vec::new(),
-            user: None,
-            template: None,
-            mine: Whose::Everybodys,
+            filters: Filters::parse(query)?,
             limit: DEFAULT_LIMIT,
             after: None,
         };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let value = value.into_owned();
             match name.as_ref() {
-                "cluster" => asked.cluster = Some(value),
-                "user" => asked.user = Some(value),
-                "template" => asked.template = Some(value),
-                "state" => asked.states.extend(parse_states(&value)?),
-                "mine" => asked.mine = parse_mine(&value)?,
                 "limit" => asked.limit = parse_limit(&value)?,
                 "continue" => asked.after = Some(parse_token(&value)?),
-                _unknown_is_ignored => {}
+                _a_filter_or_unknown => {}
             }
         }
         Ok(asked)
-    }
-
-    fn question<'a>(&'a self, caller: &'a Caller) -> Question<'a> {
-        Question {
-            sight: sight(caller),
-            cluster: self.cluster.as_deref(),
-            template: self.template.as_deref(),
-            user: self.user.as_deref(),
-            owner: match self.mine {
-                Whose::TheCallers => Some(&caller.identity),
-                Whose::Everybodys => None,
-            },
-            states: &self.states,
-            after: self.after.as_ref(),
-            limit: self.limit,
-        }
-    }
-
-    /// Whether one session is among what was asked for.
-    pub(in crate::api) fn wants(&self, session: &Session, caller: &Caller) -> bool {
-        let same =
-            |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
-        let is_whose = match self.mine {
-            Whose::TheCallers => session.requester.is_same_account(&caller.identity),
-            Whose::Everybodys => true,
-        };
-        is_whose
-            && same(&self.cluster, &session.spec.cluster)
-            && same(&self.template, &session.spec.template_ref)
-            && same(&self.user, &session.requester.name)
-            && (self.states.is_empty() || self.states.contains(&session.state.name()))
-    }
-}
-
-fn parse_states(value: &str) -> Result<Vec<StateName>, ApiError> {
-    let words = value
-        .split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty());
-    words
-        .map(|word| {
-            StateName::ALL
-                .into_iter()
-                .find(|state| state.as_str().eq_ignore_ascii_case(word))
-                .ok_or_else(|| {
-                    let known: Vec<&str> = StateName::ALL.iter().map(|s| s.as_str()).collect();
-                    ApiError::malformed(
-                        "state",
-                        format!("{word:?} is not a state; there are {}", known.join(", ")),
-                    )
-                })
-        })
-        .collect()
-}
-
-fn parse_mine(value: &str) -> Result<Whose, ApiError> {
-    match value {
-        "true" => Ok(Whose::TheCallers),
-        "false" => Ok(Whose::Everybodys),
-        other => Err(ApiError::malformed(
-            "mine",
-            format!("{other:?} is neither true nor false"),
-        )),
     }
 }
 
@@ -245,27 +141,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_are_read_strictly_and_unknown_ones_ignored() {
-        let asked = Asked::parse("state=active,FAILED&state=pendingApproval&limit=5&mine=true&x=y")
-            .ok()
-            .unwrap();
-        assert_eq!(
-            asked.states,
-            [
-                StateName::Active,
-                StateName::Failed,
-                StateName::PendingApproval
-            ]
-        );
-        assert_eq!((asked.limit, asked.mine), (5, Whose::TheCallers));
-        for bad in [
-            "state=Foo",
-            "limit=0",
-            "limit=501",
-            "limit=x",
-            "mine=1",
-            "continue=!",
-        ] {
+    fn pages_are_read_strictly_and_unknown_words_ignored() {
+        let asked = Asked::parse("limit=5&x=y").ok().unwrap();
+        assert_eq!((asked.limit, asked.after), (5, None));
+        for bad in ["limit=0", "limit=501", "limit=x", "continue=!", "mine=1"] {
             assert!(Asked::parse(bad).is_err(), "{bad}");
         }
     }

@@ -8,7 +8,7 @@ use breakglass_hub_core::caller::{Caller, Standing};
 use breakglass_hub_core::session::Session;
 use breakglass_protocol::api::debug_session::Summary;
 
-use crate::api::debug_sessions::list::Asked;
+use crate::api::debug_sessions::filters::Filters;
 use crate::app::App;
 use crate::sessions::{self, Question, summary};
 use crate::store::{Change, Object, ObjectKind, StoreError};
@@ -20,7 +20,7 @@ const MOST_NAMES: usize = 10_000;
 /// See the module.
 pub(super) struct Sight {
     token: String,
-    filter: Asked,
+    filters: Filters,
     /// Sessions that the caller may know of; not kept for admins, who may know of all.
     known: HashSet<String>,
 }
@@ -40,11 +40,11 @@ impl Sight {
         app: &App,
         token: String,
         caller: &Caller,
-        filter: Asked,
+        filters: Filters,
     ) -> Result<Self, StoreError> {
         let mut sight = Self {
             token,
-            filter,
+            filters,
             known: HashSet::new(),
         };
         if caller.standing == Standing::Admin {
@@ -87,7 +87,7 @@ impl Sight {
             && judge(Action::See, &session, &caller) == Decision::Allow
         {
             self.remember(session.name.clone());
-            return if self.filter.wants(&session, &caller) {
+            return if self.filters.want(&session, &caller) {
                 Told::Session(Box::new(summary(&session, &caller)))
             } else {
                 Told::Gone(session.name)
