@@ -47,6 +47,8 @@ pub struct Settings {
     pub approval_timeout: Duration,
     /// Ended sessions are removed this long after their end.
     pub session_retention: Duration,
+    /// How long a watch is kept open.
+    pub watch_longest: Duration,
 }
 
 /// See the module. Shared as `Arc<App>`.

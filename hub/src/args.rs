@@ -255,6 +255,16 @@ pub struct ServeArgs {
     )]
     pub requests_burst: u32,
 
+    /// A watch (GET /watch) is ended after this time; clients go on with a new one.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "BREAKGLASS_WATCH_LONGEST",
+        value_parser = parse_duration,
+        default_value = "1h"
+    )]
+    pub watch_longest: Duration,
+
     /// Serve /metrics, /healthz and /readyz by plain HTTP here too.
     #[arg(long, value_name = "ADDR", env = "BREAKGLASS_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,

@@ -232,6 +232,7 @@ fn settings(args: &ServeArgs, state: &StateFolder) -> Settings {
         public_addresses: args.public_address.clone(),
         approval_timeout: args.approval_timeout,
         session_retention: args.session_retention,
+        watch_longest: args.watch_longest,
     }
 }
 

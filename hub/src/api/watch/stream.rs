@@ -37,9 +37,12 @@ impl Stream {
         self.told = from;
         let stop = self.app.shutdown.clone();
         let reader = self.events.clone();
+        let end = self.app.clock.sleep(self.app.settings.watch_longest);
         tokio::select! {
             () = stop.cancelled() => {}
             () = reader.closed() => {}
+            // Its place is for somebody else; who still wants it goes on after its last event.
+            () = end => {}
             _over = self.follow(watch) => {}
         }
     }

@@ -83,6 +83,7 @@ impl TestHub {
                 public_addresses: Vec::new(),
                 approval_timeout: Duration::from_secs(24 * 3600),
                 session_retention: Duration::from_secs(30 * 24 * 3600),
+                watch_longest: Duration::from_secs(3600),
             },
             agents: Agents::new(Arc::new(authority), &metrics),
             users: Users::Nobody,

@@ -200,3 +200,16 @@ async fn watches_are_limited_for_each_person_and_end_with_the_hub() {
     hub.app.shutdown.cancel();
     assert_eq!(other.next().await, None);
 }
+
+#[tokio::test]
+async fn a_watch_ends_after_its_longest_time_and_goes_on_after_its_last_event() {
+    let hub = TestHub::start().await;
+    let mut watch = Watch::open(&hub.alice(), "", None).await;
+    let ready = watch.next().await.unwrap();
+    hub.clock.advance(Duration::from_secs(3600));
+    assert_eq!(watch.next().await, None);
+    let session = hub.alice().asks_for("quick-debug").await;
+    let mut again = Watch::open(&hub.alice(), "", Some(&ready.id)).await;
+    assert_eq!(again.next().await.unwrap().name, "ready");
+    assert_eq!(again.told("session").await["name"], json!(session));
+}
