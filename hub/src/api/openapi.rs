@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use breakglass_protocol::api::problem::Problem;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::endpoint::{Answers, BodyNeed, Encoding, Endpoint, Method, Query, QueryKind, Who};
@@ -120,9 +120,9 @@ fn operation(
     examples: &Examples,
 ) -> Value {
     let (status, answer) = &endpoint.answer;
-    let media = match endpoint.answers {
-        Answers::Json => "application/json",
-        Answers::Events => "text/event-stream",
+    let (media, answer) = match endpoint.answers {
+        Answers::Json => ("application/json", answer(generator)),
+        Answers::Events => ("text/event-stream", one_event(&answer(generator))),
     };
     let mut operation = json!({
         "operationId": if alias == 0 { endpoint.id.to_owned() } else { format!("{}Old", endpoint.id) },
@@ -132,7 +132,7 @@ fn operation(
         "responses": {
             status.as_str(): {
                 "description": "Done.",
-                "content": { media: with_examples(answer(generator), examples.of(endpoint.id, Side::Answer)) }
+                "content": { media: with_examples(answer, examples.of(endpoint.id, Side::Answer)) }
             },
             "4XX": { "$ref": "#/components/responses/problem" },
             "5XX": { "$ref": "#/components/responses/problem" }
@@ -160,6 +160,19 @@ fn operation(
         });
     }
     operation
+}
+
+/// A stream is described by each of its events, whose data is JSON in a text.
+fn one_event(data: &Schema) -> Schema {
+    json_schema!({
+        "type": "object",
+        "required": ["event", "id", "data"],
+        "properties": {
+            "event": { "type": "string" },
+            "id": { "type": "string" },
+            "data": { "type": "string", "contentMediaType": "application/json", "contentSchema": data },
+        },
+    })
 }
 
 fn with_examples(schema: Schema, examples: Map<String, Value>) -> Value {

@@ -305,6 +305,15 @@ fn check_keyword(
         {
             wrong(format!("{value} is too short"))
         }
+        "contentSchema" => {
+            let inside = serde_json::from_str(value.as_str().unwrap());
+            let inside: Value = inside.map_err(|error| format!("{path}: {error}"))?;
+            check(document, rule, &inside, path)
+        }
+        "contentMediaType" => {
+            assert_eq!(rule, "application/json");
+            Ok(())
+        }
         "type" | "enum" | "const" | "anyOf" | "oneOf" | "allOf" | "minimum" | "maximum"
         | "minLength" | "maxLength" => Ok(()),
         "title" | "description" | "format" | "default" | "pattern" | "deprecated" => Ok(()),
