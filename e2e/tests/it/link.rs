@@ -63,6 +63,13 @@ fn revoked(stack: &Stack) -> Result<()> {
             Look::Found(())
         })
     })?;
+    // It goes on there, and says that nobody reaches it.
+    let shown = stack.ask(User::Alice, &["debug", "session", "get", &session.name])?;
+    let status = &shown["status"];
+    ensure!(
+        status["state"] == "Active" && status["conditions"][0]["reason"] == "ClusterRevoked",
+        "{status}"
+    );
     // The agent comes back, is told 403, and says so.
     wait::until("the agent's own words", Duration::from_secs(45), || {
         let log = session.cluster.admin(&[

@@ -33,6 +33,7 @@ pub mod outward;
 pub mod pace;
 pub mod placement;
 pub mod policy;
+pub mod reach;
 pub mod refusal;
 pub mod request;
 pub mod session;

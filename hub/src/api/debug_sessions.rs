@@ -9,9 +9,15 @@ pub mod verbs;
 
 use breakglass_hub_core::access::flags;
 use breakglass_hub_core::caller::Caller;
+use breakglass_hub_core::reach::{self, Reach, Unreachable};
 use breakglass_hub_core::session::Session;
 use breakglass_protocol::api::debug_session::{Can, DebugSessionView};
 use breakglass_protocol::kinds::debug_session::DebugSession;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::api::error::ApiError;
+use crate::app::App;
+use crate::clusters::{self, ClusterError};
 
 /// What the caller may do with it now, as the API says it.
 fn can(session: &Session, caller: &Caller) -> Can {
@@ -26,18 +32,40 @@ fn can(session: &Session, caller: &Caller) -> Can {
 }
 
 /// The whole object with what the caller may do.
-fn view(session: &Session, caller: &Caller, warnings: Vec<String>) -> DebugSessionView {
+fn view(session: &Session, caller: &Caller, reach: Reach) -> DebugSessionView {
+    let mut object = DebugSession::from(session);
+    let status = object.status.get_or_insert_default();
+    let unreachable = reach::unreachable(session, reach);
+    status.conditions.extend(unreachable.map(condition));
     DebugSessionView {
-        session: DebugSession::from(session),
-        warnings,
+        session: object,
+        warnings: reach::warning(session, reach).into_iter().collect(),
         can: can(session, caller),
     }
 }
 
-/// What a caller should know of a session whose cluster cannot act on it now (D19).
-fn link_warning(app: &crate::app::App, session: &Session) -> Option<String> {
+fn condition(unreachable: Unreachable) -> Condition {
+    Condition {
+        type_: reach::CLUSTER_REACHABLE.to_owned(),
+        status: "False".to_owned(),
+        reason: reach::CLUSTER_REVOKED.to_owned(),
+        message: unreachable.message,
+        last_transition_time: Time(unreachable.since),
+        observed_generation: None,
+    }
+}
+
+/// How the hub stands with the session's cluster now.
+async fn reach_of(app: &App, session: &Session) -> Result<Reach, ApiError> {
     let cluster = session.cluster();
-    (!app.agents.registry.is_connected(&cluster)).then(|| {
-        format!("cluster {cluster} is not connected to the hub now; what was asked happens there once it is")
-    })
+    if app.agents.registry.is_connected(&cluster) {
+        return Ok(Reach::Connected);
+    }
+    let status = match clusters::get(app, &cluster).await {
+        Ok(found) => found.status,
+        Err(ClusterError::NotFound(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let revoked_at = status.and_then(|status| status.revoked_at);
+    Ok(revoked_at.map_or(Reach::Away, |at| Reach::Revoked(at.0)))
 }

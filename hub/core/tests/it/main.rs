@@ -21,6 +21,7 @@ mod observed;
 mod offer;
 mod place;
 mod placement;
+mod reach;
 mod removal;
 mod renewal;
 mod request;

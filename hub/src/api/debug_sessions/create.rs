@@ -43,15 +43,14 @@ pub async fn handle(
             ids(&app),
             app.now(),
         );
-        let Resolved {
-            session,
-            mut warnings,
-        } = resolved.inspect_err(|refusal| record_refusal(&app, &who, &asked, refusal))?;
+        let Resolved { session, warnings } =
+            resolved.inspect_err(|refusal| record_refusal(&app, &who, &asked, refusal))?;
         app.take_place(&session).await?;
         match create(&app, session, &who).await? {
             Created::Yes(session) => {
-                warnings.extend(super::link_warning(&app, &session));
-                let view = super::view(&session, &who.caller, warnings);
+                let reach = super::reach_of(&app, &session).await?;
+                let mut view = super::view(&session, &who.caller, reach);
+                view.warnings.splice(0..0, warnings);
                 return Ok((StatusCode::CREATED, Json(view)));
             }
             Created::NameTaken => {}

@@ -20,7 +20,10 @@ pub async fn handle(
 ) -> Result<Json<DebugSessionView>, ApiError> {
     let session = app.session(&name).await?.ok_or(Declined::NotFound)?;
     match judge(Action::See, &session, &caller) {
-        Decision::Allow => Ok(Json(super::view(&session, &caller, Vec::new()))),
+        Decision::Allow => {
+            let reach = super::reach_of(&app, &session).await?;
+            Ok(Json(super::view(&session, &caller, reach)))
+        }
         Decision::NotFound => Err(Declined::NotFound.into()),
         Decision::Forbidden(why) => Err(Declined::Forbidden(why).into()),
     }

@@ -132,8 +132,8 @@ async fn run(app: &Arc<App>, who: &Authenticated, name: &str, command: Command) 
         })
         .await
         .inspect_err(|error| record_refusal(app, who, name, &command, error))?;
-    let warnings = super::link_warning(app, &session).into_iter().collect();
-    Ok(Json(super::view(&session, &who.caller, warnings)))
+    let reach = super::reach_of(app, &session).await?;
+    Ok(Json(super::view(&session, &who.caller, reach)))
 }
 
 /// What was tried on a session that the person may know of, and which rule forbade it.

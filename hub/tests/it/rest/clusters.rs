@@ -126,6 +126,60 @@ async fn a_revoked_cluster_is_told_of_and_takes_no_sessions() {
     assert!(refused.text().contains("west"), "{}", refused.text());
 }
 
+/// Spec 3 section 2: a revoke cuts the link and changes no session.
+#[tokio::test]
+async fn a_revoked_clusters_sessions_say_so() {
+    let hub = TestHub::start().await;
+    let name = hub.alice().asks_for("quick-debug").await;
+    let running = hub.alice().sees(&name).await.ok();
+    assert_eq!(running["status"]["state"], "Active");
+    assert_eq!(running["status"].get("conditions"), None);
+
+    hub.root().tell("/clusters/west/revoke").await.ok();
+    let shown = hub.alice().sees(&name).await.ok();
+    assert_eq!(shown["status"]["state"], "Active", "nothing ended it");
+    let condition = &shown["status"]["conditions"][0];
+    assert_eq!(condition["type"], "ClusterReachable");
+    assert_eq!(condition["status"], "False");
+    assert_eq!(condition["reason"], "ClusterRevoked");
+    assert_eq!(condition["lastTransitionTime"], hub.now().to_string());
+    let message = condition["message"].as_str().unwrap();
+    let end = running["status"]["expiresAt"].as_str().unwrap();
+    assert!(
+        message.contains("cluster west was revoked") && message.contains(end),
+        "{message}"
+    );
+    assert_eq!(shown["warnings"], json!([message]));
+
+    // Ended here: that it has ended there is not known.
+    let ended = hub.alice().verb("terminate", &name).await.ok();
+    assert_eq!(ended["status"]["state"], "Terminated");
+    let message = ended["status"]["conditions"][0]["message"]
+        .as_str()
+        .unwrap();
+    assert!(message.contains("is not known here"), "{message}");
+    assert!(!ended.to_string().contains("once it is"), "no promise");
+}
+
+#[tokio::test]
+async fn a_session_that_waits_for_a_revoked_cluster_cannot_be_approved_and_says_why() {
+    let hub = TestHub::start().await;
+    let name = hub.alice().asks_for("approved-debug").await;
+    hub.root().tell("/clusters/west/revoke").await.ok();
+    let shown = hub.alice().sees(&name).await.ok();
+    let message = shown["status"]["conditions"][0]["message"]
+        .as_str()
+        .unwrap();
+    assert!(message.contains("cannot start there"), "{message}");
+    let refused = hub.carol().verb("approve", &name).await;
+    assert!(refused.status.is_client_error(), "{}", refused.text());
+    assert!(refused.text().contains("revoked"), "{}", refused.text());
+    // What never ran leaves nothing open.
+    let ended = hub.alice().verb("terminate", &name).await.ok();
+    assert_eq!(ended["status"].get("conditions"), None);
+    assert_eq!(ended.get("warnings"), None);
+}
+
 #[tokio::test]
 async fn the_webhooks_files_need_the_clusters_agent() {
     let hub = TestHub::start().await;
