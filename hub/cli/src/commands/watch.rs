@@ -63,7 +63,7 @@ pub async fn run(client: &Client, format: Format, args: &Watch) -> Result<()> {
 }
 
 /// Whether another try would end the same way.
-fn is_final(error: &anyhow::Error) -> bool {
+pub(super) fn is_final(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<HubRefusal>()
         .is_some_and(|refusal| (400..500).contains(&refusal.status) && refusal.status != 429)
