@@ -13,6 +13,7 @@
 pub mod args;
 pub mod clock;
 pub mod cluster;
+pub mod counters;
 pub mod event_loop;
 pub mod identity;
 pub mod journal;

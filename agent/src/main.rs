@@ -9,18 +9,19 @@ use breakglass_agent::args::Args;
 use breakglass_agent::clock::Clock;
 use breakglass_agent::cluster::Cluster;
 use breakglass_agent::cluster::watch::{self as cluster_watch, Sighting, WatchNamespaces};
+use breakglass_agent::counters::Counters;
 use breakglass_agent::event_loop::{self, Parts};
 use breakglass_agent::identity::{Identity, JournalKey};
 use breakglass_agent::journal::{self, Journal};
 use breakglass_agent::link::enrol::{self, Enrolled};
 use breakglass_agent::link::proxy::Proxy;
 use breakglass_agent::link::retry::Pauses;
-use breakglass_agent::link::{self, LinkMetrics, LinkSettings};
+use breakglass_agent::link::{self, LinkSettings};
 use breakglass_agent::published::Published;
-use breakglass_agent::telemetry::{self, Health, Metrics};
+use breakglass_agent::telemetry::{self, Health};
 use breakglass_agent::webhook::address::WebhookAddress;
 use breakglass_agent::webhook::certs::{ServerNames, make_root};
-use breakglass_agent::webhook::{self, WebhookHandle, WebhookMetrics, WebhookSettings};
+use breakglass_agent::webhook::{self, WebhookHandle, WebhookSettings};
 use breakglass_agent_core::abilities;
 use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::clock::Now;
@@ -177,20 +178,9 @@ async fn talk(
     }
 }
 
-/// Everything that is counted.
-struct Counters {
-    own: Metrics,
-    link: LinkMetrics,
-    webhook: WebhookMetrics,
-}
-
 async fn start_health(args: &Args) -> anyhow::Result<(Health, Counters)> {
     let mut registry = Registry::default();
-    let counters = Counters {
-        own: Metrics::register(&mut registry),
-        link: LinkMetrics::register(&mut registry),
-        webhook: WebhookMetrics::register(&mut registry),
-    };
+    let counters = Counters::register(&mut registry);
     let health = Health::new(registry);
     let listener = telemetry::bind_health(args.health_listen).await?;
     tokio::spawn(telemetry::serve_health(listener, health.clone()));

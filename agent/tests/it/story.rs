@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use breakglass_agent::clock::Clock;
 use breakglass_agent::cluster::watch::{self as cluster_watch, WatchNamespaces};
+use breakglass_agent::counters::Counters;
 use breakglass_agent::event_loop::{self, LINK_EVENTS, LINK_FRAMES, LinkEvent, Parts};
-use breakglass_agent::identity::{Identity, JournalKey};
+use breakglass_agent::identity::{Identity, JournalKey, WebhookKeys};
 use breakglass_agent::journal::Journal;
 use breakglass_agent::published::Published;
-use breakglass_agent::telemetry::{Health, Metrics};
+use breakglass_agent::telemetry::Health;
 use breakglass_agent::webhook::certs::{ServerNames, make_root};
-use breakglass_agent::webhook::{self, WebhookHandle, WebhookMetrics, WebhookSettings};
+use breakglass_agent::webhook::{self, WebhookHandle, WebhookSettings};
 use breakglass_agent_core::abilities;
 use breakglass_agent_core::authorize::Enforcement;
 use breakglass_agent_core::ceiling::Ceiling;
@@ -49,6 +50,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fake_api::FakeApi;
 use crate::fake_hub::{Authority, CLUSTER};
 
+mod metrics;
 mod place;
 mod policies;
 
@@ -64,6 +66,8 @@ struct Agent {
     identity: watch::Receiver<Identity>,
     published: Arc<Published>,
     webhook: WebhookHandle,
+    keys: WebhookKeys,
+    health: Health,
     events: mpsc::Sender<LinkEvent>,
     frames: mpsc::Receiver<ToHub>,
     reports: BTreeMap<GrantUid, Report>,
@@ -114,18 +118,22 @@ impl Agent {
         );
         let policies = Policies::restore(loaded.policies.map(Result::unwrap));
         let published = Arc::new(Published::default());
+        let mut registry = Registry::default();
+        let counters = Counters::register(&mut registry);
+        let health = Health::new(registry);
+        let keys = make_root(clock.now().wall).unwrap();
         let (webhook, _ended) = webhook::spawn(WebhookSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            keys: make_root(clock.now().wall).unwrap(),
+            keys: keys.clone(),
             names: ServerNames::unknown(),
             published: Arc::clone(&published),
             agent: format!("system:serviceaccount:{AGENT}:{AGENT}"),
             enforcement: Enforcement::Off,
             clock,
-            metrics: WebhookMetrics::register(&mut Registry::default()),
+            metrics: counters.webhook,
         })
         .unwrap();
-        let metrics = Metrics::default();
+        let metrics = counters.own;
         let sightings =
             cluster_watch::start(&cluster, AGENT, AGENT, WatchNamespaces::Yes, &metrics);
         let parts = Parts {
@@ -145,7 +153,7 @@ impl Agent {
             webhook: webhook.clone(),
             published: Arc::clone(&published),
             metrics,
-            health: Health::new(Registry::default()),
+            health: health.clone(),
             kubernetes_version: "v1.34.4".into(),
             enforcement: Enforcement::Off,
         };
@@ -159,6 +167,8 @@ impl Agent {
             identity,
             published,
             webhook,
+            keys,
+            health,
             events,
             frames,
             reports: BTreeMap::new(),

@@ -37,7 +37,7 @@ use tokio_rustls::client::TlsStream;
 
 const LOOPBACK: &str = "127.0.0.1";
 
-struct Webhook {
+pub(crate) struct Webhook {
     handle: WebhookHandle,
     ended: Option<oneshot::Receiver<()>>,
     registry: Registry,
@@ -56,6 +56,21 @@ enum Shown {
 impl Webhook {
     fn start() -> Self {
         Self::enforcing(Enforcement::Off)
+    }
+
+    /// That of a running agent.
+    pub(crate) fn of(handle: WebhookHandle, keys: WebhookKeys, published: &Arc<Published>) -> Self {
+        let clock = Clock::start();
+        let names = ServerNames::new([LOOPBACK.to_owned()], 9443).unwrap();
+        handle.set_names(names, clock.now().wall).unwrap();
+        Self {
+            handle,
+            ended: None,
+            registry: Registry::default(),
+            keys,
+            published: Arc::clone(published),
+            clock,
+        }
     }
 
     fn enforcing(enforcement: Enforcement) -> Self {
@@ -123,7 +138,7 @@ impl Webhook {
             .await
     }
 
-    async fn post(&self, body: impl Into<Bytes>) -> (StatusCode, String) {
+    pub(crate) async fn post(&self, body: impl Into<Bytes>) -> (StatusCode, String) {
         let request = Request::post("/authorize")
             .body(Full::new(body.into()))
             .unwrap();
