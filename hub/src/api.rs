@@ -32,7 +32,6 @@ use breakglass_protocol::api::debug_session::{
     CreateDebugSession, DebugSessionList, DebugSessionView, Decide, Invite, Join, NoFields, Remove,
     Renew,
 };
-use breakglass_protocol::api::deny_policy::DenyPolicyList;
 use breakglass_protocol::api::explain::{Explain, Explanation};
 use breakglass_protocol::api::history::{AuditRecords, SessionEvents};
 use breakglass_protocol::api::manifest::Written;
@@ -59,7 +58,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         cluster_endpoints(),
         written_by_admins(),
         watch_endpoints(),
-        deny_policy_endpoints(),
+        deny_policies::endpoints(),
         people::endpoints(),
     ]
     .into_iter()
@@ -391,26 +390,5 @@ fn watch_endpoints() -> Vec<Endpoint> {
         )
         .query(filters::FILTERS)
         .as_events(),
-    ]
-}
-
-fn deny_policy_endpoints() -> Vec<Endpoint> {
-    vec![
-        Endpoint::on::<DenyPolicyList, _, _>(
-            Method::Get,
-            "/deny-policies",
-            "listDenyPolicies",
-            "Deny policies",
-            deny_policies::list,
-        )
-        .for_admins(),
-        Endpoint::on::<DenyPolicy, _, _>(
-            Method::Get,
-            "/deny-policies/{name}",
-            "getDenyPolicy",
-            "One deny policy",
-            deny_policies::get,
-        )
-        .for_admins(),
     ]
 }

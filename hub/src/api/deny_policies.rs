@@ -8,9 +8,33 @@ use breakglass_protocol::api::deny_policy::DenyPolicyList;
 use breakglass_protocol::kinds::deny_policy::DenyPolicy;
 
 use super::caller::Admin;
+use super::endpoint::{Endpoint, Method};
 use super::error::ApiError;
 use crate::app::App;
 use crate::store::{Key, ObjectKind, typed};
+
+/// Every endpoint of this noun.
+#[must_use]
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::on::<DenyPolicyList, _, _>(
+            Method::Get,
+            "/deny-policies",
+            "listDenyPolicies",
+            "Deny policies",
+            list,
+        )
+        .for_admins(),
+        Endpoint::on::<DenyPolicy, _, _>(
+            Method::Get,
+            "/deny-policies/{name}",
+            "getDenyPolicy",
+            "One deny policy",
+            get,
+        )
+        .for_admins(),
+    ]
+}
 
 /// `GET /deny-policies`
 pub async fn list(
