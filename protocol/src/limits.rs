@@ -19,6 +19,13 @@ pub const MAX_POLICIES_PER_CLUSTER: usize = 500;
 /// Rules of all deny policies that cover one cluster. A request that none of them matches may be compared with all of
 /// them; this many stay well below the webhook's millisecond.
 pub const MAX_DENY_RULES_PER_CLUSTER: usize = 2_000;
+/// Audit records in one frame: with what the hub adds to them they are one commit of its store.
+pub const MAX_AUDIT_RECORDS: usize = 50;
+/// Largest body of an audit frame (JSON): 50 records of some 400 bytes, and room for long names.
+pub const MAX_AUDIT_BYTES: usize = 64 * 1024;
+/// Characters of one text in an audit record. Kubernetes bounds names by 253; a person's name is whatever an
+/// authenticator says.
+pub const MAX_AUDIT_TEXT: usize = 256;
 /// People in one grant. A session is a handful of engineers; the bound keeps the webhook's index small.
 pub const MAX_PEOPLE_PER_SESSION: usize = 200;
 /// Largest value of one variable: a certificate chain or a configuration file of some pages.

@@ -9,6 +9,7 @@
 //! changes (bincode is not self-describing). What must grow (grants, reports, status) travels as JSON bytes with
 //! `requires`, the list of features without which the receiver must refuse it (D17).
 
+pub mod access;
 pub mod close;
 pub mod codec;
 pub mod enrol;

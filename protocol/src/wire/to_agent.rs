@@ -25,6 +25,17 @@ pub enum ToAgent {
     /// Every deny policy that covers the cluster, replacing those before. Sent to agents whose Hello lists
     /// [`super::policy::FEATURE`]: before each snapshot, and when it changes.
     Policies(PoliciesFrame),
+    /// The records of an [`super::to_hub::AuditFrame`] are stored, or were before.
+    AuditAccepted(AuditAccepted),
+}
+
+/// See [`ToAgent::AuditAccepted`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditAccepted {
+    /// As in the frame.
+    pub boot: String,
+    /// The number of the frame's last record.
+    pub through: u64,
 }
 
 /// Envelope of a set of deny policies (D17).

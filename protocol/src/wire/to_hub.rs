@@ -21,6 +21,20 @@ pub enum ToHub {
     /// A new certificate, please, for the key in this request.
     RenewCertificate(RenewCertificate),
     Close(Close),
+    /// What the webhook decided. Sent to hubs whose Welcome lists [`super::access::FEATURE`], the next one only after
+    /// [`super::to_agent::ToAgent::AuditAccepted`].
+    Audit(AuditFrame),
+}
+
+/// Records of one start of the agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditFrame {
+    /// The start that numbered the records (a UUID); records that waited in the journal keep theirs.
+    pub boot: String,
+    /// A list of [`super::access::AccessRecord`] as JSON, in ascending order, at most
+    /// [`crate::limits::MAX_AUDIT_RECORDS`] and [`crate::limits::MAX_AUDIT_BYTES`].
+    #[serde(with = "serde_bytes")]
+    pub body: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ mod bodies;
 
 fn to_agent_frames() -> Vec<(&'static str, to_agent::ToAgent)> {
     use to_agent::{
-        Ask, Call, Certificate, GrantFrame, PoliciesFrame, Settled, SignWebhookClient,
+        Ask, AuditAccepted, Call, Certificate, GrantFrame, PoliciesFrame, Settled, SignWebhookClient,
         SnapshotBegin, SnapshotEnd, ToAgent,
     };
     vec![
@@ -92,12 +92,19 @@ fn to_agent_frames() -> Vec<(&'static str, to_agent::ToAgent)> {
                 body: br#"{"policies":[]}"#.to_vec(),
             }),
         ),
+        (
+            "audit-accepted",
+            ToAgent::AuditAccepted(AuditAccepted {
+                boot: "0f1e2d3c-0000-4000-8000-000000000001".into(),
+                through: 300,
+            }),
+        ),
     ]
 }
 
 fn to_hub_frames() -> Vec<(&'static str, to_hub::ToHub)> {
     use to_hub::{
-        Acknowledged, Answer, Answered, Blame, Declined, RenewCertificate, ReportFrame,
+        Acknowledged, Answer, Answered, AuditFrame, Blame, Declined, RenewCertificate, ReportFrame,
         StatusFrame, ToHub, WebhookClient,
     };
     vec![
@@ -165,6 +172,13 @@ fn to_hub_frames() -> Vec<(&'static str, to_hub::ToHub)> {
                 code: CloseCode::GoingAway,
                 message: "going down".into(),
                 retry_after_ms: None,
+            }),
+        ),
+        (
+            "audit",
+            ToHub::Audit(AuditFrame {
+                boot: "0f1e2d3c-0000-4000-8000-000000000001".into(),
+                body: b"[]".to_vec(),
             }),
         ),
     ]
@@ -295,4 +309,33 @@ fn s16_a_rule_with_a_term_that_this_build_does_not_know_is_refused_with_its_set(
     let set = serde_json::json!({"policies": [{"name": "p", "precedence": 1, "rules": [rule]}]});
     let error = serde_json::from_value::<PolicySet>(set).unwrap_err();
     assert!(error.to_string().contains("users"), "{error}");
+}
+
+/// What an agent of this version tells of its webhook; a hub two releases on must read it.
+#[test]
+fn audit_records_keep_their_words() {
+    use breakglass_protocol::wire::access::AccessRecord;
+    let access = serde_json::json!({
+        "session": {"uid": "8f14e45f-ceea-467f-a0e6-2b3c1d0f9a11", "name": "debug-session-abc123"},
+        "user": "alice@example.com", "operation": "exec", "namespace": "breakglass-debug", "name": "p-1",
+    });
+    let other = serde_json::json!({
+        "user": "mallory@example.com", "operation": "get secrets", "namespace": "prod", "name": "db",
+    });
+    for what in [
+        serde_json::json!({"allowed": {"access": access, "count": 2}}),
+        serde_json::json!({"denied": {"access": access, "why": "notInSession", "count": 1}}),
+        serde_json::json!({"denied": {"access": access, "why": "notAllowed", "count": 1}}),
+        serde_json::json!({"denied": {"access": access, "why": "ended", "count": 1}}),
+        serde_json::json!({"denied": {"access": access, "why": "unseen", "count": 1}}),
+        serde_json::json!({"denied": {"access": access, "why": "strict", "count": 1}}),
+        serde_json::json!({"denied": {"access": other, "why": {"policy": {"name": "no-secrets"}}, "count": 9}}),
+        serde_json::json!({"gap": {"allows": 0, "denials": 7}}),
+    ] {
+        let sent = serde_json::json!({
+            "sequence": 300, "firstAt": "2026-01-02T03:04:05Z", "lastAt": "2026-01-02T03:05:00Z", "what": what,
+        });
+        let record: AccessRecord = serde_json::from_value(sent.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&record).unwrap(), sent);
+    }
 }
