@@ -2,7 +2,7 @@
 //! takes in events one at a time and waits for nothing else: calls to the API server run as jobs whose outcomes are
 //! events again. So a slow API server or hub delays no expiry, and no two things change a grant at once.
 //!
-//! A turn: take an event in ([`hub`], [`outcomes`]) → whatever it touched is planned, its steps start as jobs ([`work`],
+//! A turn: take an event in ([`hub`], [`outcomes`], [`audit`]) → whatever it touched is planned, its steps start as jobs ([`work`],
 //! [`perform`]) → the index is published → changed reports go to the link ([`hub`], [`own`]) → frames go out as the socket takes
 //! them.
 
@@ -16,6 +16,7 @@ use breakglass_agent_core::grants::GrantBook;
 use breakglass_agent_core::holdings::Holdings;
 use breakglass_agent_core::link::Link;
 use breakglass_agent_core::policies::Policies;
+use breakglass_agent_core::recorder::Recorder;
 use breakglass_protocol::ids::{GrantUid, Revision};
 use breakglass_protocol::wire::{to_agent::ToAgent, to_hub::ToHub};
 use tokio::sync::{mpsc, watch};
@@ -29,9 +30,12 @@ use crate::cluster::watch::{KillSwitch, Sighting, Watched};
 use crate::identity::Identity;
 use crate::journal::Journal;
 use crate::published::Published;
-use crate::telemetry::{EndLabels, Health, Metrics};
+use crate::telemetry::{Health, Metrics};
 use crate::webhook::WebhookHandle;
+use crate::webhook::decisions::Decisions;
 
+mod audit;
+mod ends;
 mod high_water;
 mod hub;
 mod outcomes;
@@ -84,6 +88,9 @@ pub struct Parts {
     pub holdings: Holdings,
     /// As the journal held them.
     pub policies: Policies,
+    /// What the webhook decides, and what of it the journal held.
+    pub decisions: Decisions,
+    pub recorder: Recorder,
     pub link: Link,
     pub identity: watch::Sender<Identity>,
     pub webhook: WebhookHandle,
@@ -115,6 +122,7 @@ struct EventLoop {
     memory_from: Duration,
     memory_in_flight: bool,
     saving_policies: policies::SavingPolicies,
+    saving_audit: audit::SavingAudit,
     jobs: JoinSet<Done>,
     performer: Performer,
     frames: Option<mpsc::Sender<ToHub>>,
@@ -143,6 +151,7 @@ pub async fn run(
             Some(Ok(done)) = this.jobs.join_next() => this.handle_done(done),
             Some(sighting) = sightings.recv() => this.handle_sighting(sighting),
             Some(event) = link.recv() => this.handle_link_event(event),
+            Some(decisions) = this.parts.decisions.receive() => this.take_decisions(decisions),
             permit = room_for_frame(this.frames.clone()), if this.waiting_frame.is_some() => {
                 if let (Some(permit), Some(frame)) = (permit, this.waiting_frame.take()) {
                     permit.send(frame);
@@ -182,6 +191,7 @@ impl EventLoop {
             memory_from: now.monotonic,
             memory_in_flight: false,
             saving_policies: policies::SavingPolicies::default(),
+            saving_audit: audit::SavingAudit::default(),
             jobs: JoinSet::new(),
             performer,
             frames: None,
@@ -213,6 +223,8 @@ impl EventLoop {
         self.save_mark(now);
         self.save_policies(now);
         self.drain_link(now);
+        self.tell_audit(now);
+        self.save_audit(now);
         self.send_frames();
     }
 
@@ -227,6 +239,7 @@ impl EventLoop {
             self.memory_due(),
             self.mark_due(),
             self.policies_due(),
+            self.audit_due(),
         ]
         .into_iter()
         .flatten()
@@ -309,55 +322,6 @@ impl EventLoop {
         }
     }
 
-    /// The cluster's owner ends everything.
-    fn end_all(&mut self, now: Now) {
-        let message = "the owner of the cluster ended all sessions (annotation end-all on the agent's ConfigMap)";
-        let ended = self.parts.holdings.end_all(message, now);
-        self.close(ended);
-        let released = self.parts.holdings.release_all(now);
-        self.clean_up(released, now);
-    }
-
-    /// What stayed after its end goes now.
-    fn clean_up(&mut self, released: Vec<GrantUid>, now: Now) {
-        for uid in released {
-            tracing::info!(%uid, "what stayed after the end is removed");
-            self.work.entry(uid.clone()).or_default().begin_cleanup();
-            self.wake(&uid, now.monotonic);
-        }
-    }
-
-    /// Grants have just ended: they give nothing from this instant on, whatever else takes its time.
-    fn close(&mut self, ended: Vec<GrantUid>) {
-        if ended.is_empty() {
-            return;
-        }
-        let now = self.now();
-        for uid in &ended {
-            self.book.remove(uid);
-        }
-        self.parts.published.publish(self.book.index());
-        self.unpublished = false;
-        for uid in &ended {
-            if let Some(end) = self
-                .parts
-                .holdings
-                .get(uid)
-                .and_then(|held| held.end.as_ref())
-            {
-                let reason = reason_name(end.reason);
-                self.parts
-                    .metrics
-                    .grants_ended
-                    .get_or_create(&EndLabels { reason })
-                    .inc();
-                tracing::info!(%uid, reason, message = end.message.as_deref(), "grant ended, access is closed");
-            }
-            self.work.entry(uid.clone()).or_default().begin_cleanup();
-            self.wake(uid, now.monotonic);
-        }
-    }
-
     /// The last words, in bounded time. What is left undone is in the journal.
     async fn shut_down(mut self, link: mpsc::Receiver<LinkEvent>) {
         self.parts.health.set_unready("shutting down");
@@ -380,21 +344,12 @@ impl EventLoop {
         self.save_memory(now);
         self.save_mark(now);
         self.save_policies(now);
+        self.save_audit_now();
         let last = async { while self.jobs.join_next().await.is_some() {} };
         if tokio::time::timeout(SHUTDOWN, last).await.is_err() {
             tracing::info!(
                 "jobs at the API server are left unfinished; the next start goes on with them"
             );
         }
-    }
-}
-
-fn reason_name(reason: breakglass_protocol::wire::grant::EndReason) -> &'static str {
-    use breakglass_protocol::wire::grant::EndReason;
-    match reason {
-        EndReason::Expired => "expired",
-        EndReason::Terminated => "terminated",
-        EndReason::Failed => "failed",
-        EndReason::Withdrawn => "withdrawn",
     }
 }

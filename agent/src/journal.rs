@@ -1,6 +1,7 @@
-//! What outlives a restart: the agent's identity, one record for each grant, one of the deny policies, and two beside them:
-//! ended UIDs, and the clock's mark, which is small because it is written often. All are Secrets of the agent's namespace. Records are authenticated with a key that only the identity Secret holds (S19): who
-//! can write Secrets here but not read that one cannot make the agent deploy anything.
+//! What outlives a restart: the agent's identity, one record for each grant, one of the deny policies, one of what the hub's
+//! audit log does not have yet, and two beside them: ended UIDs, and the clock's mark, which is small because it is written
+//! often. All are Secrets of the agent's namespace. Records are authenticated with a key that only the identity Secret holds
+//! (S19): who can write Secrets here but not read that one cannot make the agent deploy anything.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -10,6 +11,7 @@ use breakglass_agent_core::high_water::Mark;
 use breakglass_agent_core::holdings::Memory;
 use breakglass_agent_core::plan::outcome::ApiFailure;
 use breakglass_agent_core::policies::HeldPolicies;
+use breakglass_agent_core::recorder::HeldRecords;
 use breakglass_agent_core::workload::Seed;
 use breakglass_protocol::ids::GrantUid;
 use serde::de::DeserializeOwned;
@@ -29,6 +31,8 @@ const MEMORY: &str = "breakglass-agent-memory";
 const CLOCK: &str = "breakglass-agent-clock";
 /// The Secret of the deny policies.
 const POLICIES: &str = "breakglass-agent-policies";
+/// The Secret of what the webhook decided and the hub does not have yet.
+const AUDIT: &str = "breakglass-agent-audit";
 
 mod secrets;
 
@@ -60,6 +64,8 @@ pub struct Loaded {
     pub memory: Memory,
     /// `None` before the hub sent any; otherwise why they cannot be believed.
     pub policies: Option<Result<HeldPolicies, String>>,
+    /// What the hub's audit log does not have yet, or why that cannot be believed.
+    pub audit: Option<Result<HeldRecords, String>>,
     /// Records that could not be believed; told, left alone, not used.
     pub refused: Vec<String>,
 }
@@ -192,6 +198,10 @@ impl Journal {
             let policies = self.open(&secret, POLICIES).map_err(|e| e.to_string());
             loaded.policies = Some(policies);
         }
+        if let Some(secret) = self.cluster.get_secret(&self.namespace, AUDIT).await? {
+            // As above.
+            loaded.audit = Some(self.open(&secret, AUDIT).map_err(|e| e.to_string()));
+        }
         let mut next = String::new();
         loop {
             let page = self.cluster.list_records(&self.namespace, &next).await?;
@@ -252,6 +262,15 @@ impl Journal {
     /// If it cannot be encoded.
     pub fn seal_policies(&self, held: &HeldPolicies) -> Result<Sealed, JournalError> {
         Ok(self.seal_bytes(POLICIES.to_owned(), "policies", &encode(held)?))
+    }
+
+    /// The record of what the hub's audit log does not have yet, ready to be written. The recorder's bound keeps it well
+    /// below the journal's.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub fn seal_audit(&self, held: &HeldRecords) -> Result<Sealed, JournalError> {
+        Ok(self.seal_bytes(AUDIT.to_owned(), "audit", &encode(held)?))
     }
 
     /// What keys the random functions of a grant's texts: of this agent alone and the same for the same grant.

@@ -19,5 +19,6 @@ pub mod identity;
 pub mod journal;
 pub mod link;
 pub mod published;
+pub mod restored;
 pub mod telemetry;
 pub mod webhook;

@@ -18,16 +18,16 @@ use breakglass_agent::link::proxy::Proxy;
 use breakglass_agent::link::retry::Pauses;
 use breakglass_agent::link::{self, LinkSettings};
 use breakglass_agent::published::Published;
+use breakglass_agent::restored::Restored;
 use breakglass_agent::telemetry::{self, Health};
 use breakglass_agent::webhook::address::WebhookAddress;
 use breakglass_agent::webhook::certs::{ServerNames, make_root};
+use breakglass_agent::webhook::decisions;
 use breakglass_agent::webhook::{self, WebhookHandle, WebhookSettings};
 use breakglass_agent_core::abilities;
 use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::clock::Now;
-use breakglass_agent_core::holdings::Holdings;
 use breakglass_agent_core::link::{Link, LinkConfig};
-use breakglass_agent_core::policies::Policies;
 use breakglass_protocol::ids::ClusterName;
 use breakglass_protocol::join_token::JoinToken;
 use clap::Parser;
@@ -98,12 +98,19 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let identity = identity?;
     health.set_unready("loading the journal");
     let journal = Journal::new(cluster.clone(), &args.namespace, &identity.journal_key);
-    let (holdings, policies) = restore(&journal, &identity, ceiling, clock.now()).await?;
+    // Of this process alone: it numbers the records of the audit log.
+    let instance = uuid::Uuid::new_v4().to_string();
+    let Restored {
+        holdings,
+        policies,
+        recorder,
+    } = Restored::load(&journal, &identity.cluster, ceiling, &instance, clock.now()).await?;
     let kubernetes_version = cluster.version().await.unwrap_or_else(|failure| {
         tracing::warn!(error = %failure.message, "the API server's version is not known");
         "unknown".to_owned()
     });
     let published = Arc::new(Published::default());
+    let (told, decisions) = decisions::channel();
     let (webhook, webhook_ended) = webhook::spawn(WebhookSettings {
         listen: args.webhook_listen,
         keys: identity.webhook.clone(),
@@ -111,6 +118,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         published: Arc::clone(&published),
         agent: args.own_name(),
         enforcement: args.enforcement.into(),
+        decisions: told,
         clock,
         metrics: counters.webhook,
     })?;
@@ -129,7 +137,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         namespaces,
         &metrics,
     );
-    let link = Link::new(link_config(&identity));
+    let link = Link::new(link_config(&identity, &instance));
     let (identity, identities) = watch::channel(identity);
     let link_settings = LinkSettings {
         identity: identities,
@@ -144,6 +152,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
         journal,
         holdings,
         policies,
+        decisions,
+        recorder,
         link,
         identity,
         webhook: webhook.clone(),
@@ -335,36 +345,11 @@ fn identity_of(enrolled: Enrolled, before: Option<Identity>, now: Now) -> anyhow
     })
 }
 
-async fn restore(
-    journal: &Journal,
-    identity: &Identity,
-    ceiling: Ceiling,
-    now: Now,
-) -> anyhow::Result<(Holdings, Policies)> {
-    let loaded = journal.load().await?;
-    for refused in &loaded.refused {
-        tracing::error!("{refused}");
-    }
-    tracing::info!(grants = loaded.held.len(), cluster = %identity.cluster, "journal loaded");
-    let mut policies = Policies::default();
-    match loaded.policies {
-        Some(Ok(held)) => policies = Policies::restore(Some(held)),
-        Some(Err(why)) => {
-            tracing::error!(%why, "no deny policy is in force until the hub sends them anew");
-            policies.refuse(why);
-        }
-        None => {}
-    }
-    let cluster = identity.cluster.clone();
-    let holdings = Holdings::restore(cluster, ceiling, loaded.held, loaded.memory, now);
-    Ok((holdings, policies))
-}
-
-fn link_config(identity: &Identity) -> LinkConfig {
+fn link_config(identity: &Identity, instance: &str) -> LinkConfig {
     LinkConfig {
         cluster: ClusterName::new(identity.cluster.as_str()),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        instance: uuid::Uuid::new_v4().to_string(),
+        instance: instance.to_owned(),
         features: abilities::features(),
     }
 }

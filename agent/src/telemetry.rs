@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use breakglass_agent_core::recorder::Lost;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -61,6 +62,13 @@ pub struct WatchLabels {
     pub kind: &'static str,
 }
 
+/// What was dropped.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct DroppedLabels {
+    /// `allow` or `denied`, as the webhook counts its verdicts.
+    pub verdict: &'static str,
+}
+
 /// The loop's metrics. Cheap to clone; all clones count together.
 #[derive(Clone, Default)]
 pub struct Metrics {
@@ -73,6 +81,8 @@ pub struct Metrics {
     pub reports_sent: Counter,
     pub watch_restarts: Family<WatchLabels, Counter>,
     pub watch_age_seconds: Gauge<f64, AtomicU64>,
+    pub audit_waiting: Gauge,
+    pub audit_dropped: Family<DroppedLabels, Counter>,
 }
 
 impl Metrics {
@@ -124,7 +134,26 @@ impl Metrics {
             "Time since the pod watch last made progress; over 60 nothing is allowed",
             metrics.watch_age_seconds.clone(),
         );
+        registry.register(
+            "breakglass_agent_audit_waiting",
+            "Audit records that the hub does not have yet",
+            metrics.audit_waiting.clone(),
+        );
+        registry.register(
+            "breakglass_agent_audit_dropped",
+            "Decisions that are not recorded one by one for want of room, by verdict; their number is",
+            metrics.audit_dropped.clone(),
+        );
         metrics
+    }
+
+    pub(crate) fn count_dropped(&self, lost: Lost) {
+        for (verdict, count) in [("allow", lost.allows), ("denied", lost.denials)] {
+            if count > 0 {
+                let labels = DroppedLabels { verdict };
+                self.audit_dropped.get_or_create(&labels).inc_by(count);
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod certs;
+pub mod decisions;
 pub mod review;
 mod server;
 
@@ -27,6 +28,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use self::certs::{CertError, CurrentCertificate, Refreshed, ServerNames, WebhookRoot};
+use self::decisions::DecisionSender;
 use self::server::{Endpoint, Rules, Server};
 use crate::clock::Clock;
 use crate::identity::WebhookKeys;
@@ -42,6 +44,8 @@ pub struct WebhookSettings {
     /// The agent's own name in the cluster, to which no deny policy applies.
     pub agent: String,
     pub enforcement: Enforcement,
+    /// Where decisions go that are to be recorded.
+    pub decisions: DecisionSender,
     pub clock: Clock,
     pub metrics: WebhookMetrics,
 }
@@ -197,6 +201,7 @@ pub fn spawn(
             agent: settings.agent,
             enforcement: settings.enforcement,
         },
+        settings.decisions,
         settings.clock,
         settings.metrics,
         Arc::clone(&called_at),

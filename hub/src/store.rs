@@ -40,6 +40,8 @@ pub const MAX_EVENTS_PER_COMMIT: usize = 64;
 /// What kind of object it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ObjectKind {
+    /// One per cluster: which of its agent's audit records the hub has.
+    AgentRecords,
     /// The one list of people who are barred.
     Bars,
     Cluster,
@@ -64,7 +66,8 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
+        Self::AgentRecords,
         Self::Bars,
         Self::Cluster,
         Self::Cursor,
@@ -84,6 +87,7 @@ impl ObjectKind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AgentRecords => "AgentRecords",
             Self::Bars => "Bars",
             Self::Cluster => "Cluster",
             Self::Cursor => "Cursor",

@@ -2,7 +2,7 @@
 //! only that the cluster's owner permits.
 
 use breakglass_protocol::wire::grant::feature;
-use breakglass_protocol::wire::policy;
+use breakglass_protocol::wire::{access, policy};
 
 use crate::ceiling::{Ceiling, WORKLOAD_MODE};
 
@@ -27,7 +27,7 @@ const fn ability(
     }
 }
 
-const ABILITIES: [Ability; 12] = [
+const ABILITIES: [Ability; 13] = [
     ability("workload", Some(feature::WORKLOAD), permits_workload),
     ability("templates", Some(feature::TEMPLATES), permits_workload),
     ability("scheduling", Some(feature::SCHEDULING), permits_workload),
@@ -65,6 +65,8 @@ const ABILITIES: [Ability; 12] = [
     }),
     // Grants are of no use without it, so none requires it. Whether the API server asks it is told beside.
     ability("authorization-webhook", None, |_| true),
+    // Nor this: it is told to a hub that takes it.
+    ability("access-audit", Some(access::FEATURE), |_| true),
 ];
 
 /// There is no other mode yet, so without it there are no sessions.
@@ -96,10 +98,12 @@ mod tests {
     #[test]
     fn every_feature_of_the_protocol_is_told_to_the_hub() {
         let told = features();
-        for feature in feature::ALL.into_iter().chain([policy::FEATURE]) {
+        for feature in feature::ALL
+            .into_iter()
+            .chain([policy::FEATURE, access::FEATURE]) {
             assert!(told.iter().any(|one| one == feature), "{feature}");
         }
-        assert_eq!(told.len(), feature::ALL.len() + 1, "{told:?}");
+        assert_eq!(told.len(), feature::ALL.len() + 2, "{told:?}");
     }
 
     #[test]
@@ -108,7 +112,7 @@ mod tests {
         assert_eq!(
             told(&Ceiling::default()),
             "workload templates scheduling resource-quota pod-disruption-budget namespace-labels remove-participants \
-             notify-only deny-policies authorization-webhook"
+             notify-only deny-policies authorization-webhook access-audit"
         );
         let open = Ceiling {
             create_namespaces: true,
@@ -120,7 +124,7 @@ mod tests {
         assert_eq!(
             told(&open),
             "workload templates scheduling resource-quota pod-disruption-budget namespace-labels create-namespaces \
-             impersonation remove-participants notify-only deny-policies authorization-webhook"
+             impersonation remove-participants notify-only deny-policies authorization-webhook access-audit"
         );
         let without_budgets = Ceiling {
             extra_kinds: Vec::new(),
@@ -130,12 +134,12 @@ mod tests {
         assert_eq!(
             told(&without_budgets),
             "workload templates scheduling resource-quota namespace-labels remove-participants notify-only \
-             authorization-webhook"
+             authorization-webhook access-audit"
         );
         let closed = Ceiling {
             modes: Vec::new(),
             ..open
         };
-        assert_eq!(told(&closed), "deny-policies authorization-webhook");
+        assert_eq!(told(&closed), "deny-policies authorization-webhook access-audit");
     }
 }

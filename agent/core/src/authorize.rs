@@ -4,15 +4,18 @@
 use std::time::Duration;
 
 use breakglass_protocol::limits::WATCH_FRESHNESS;
+use breakglass_protocol::wire::access::Denial;
 use breakglass_protocol::wire::grant::{Operation, Operations, Role};
 
 use crate::clock::Now;
 use crate::grants::{GrantIndex, PodEntry};
 use crate::session_pods::SessionPods;
 
+mod decision;
 mod deny;
 mod strict;
 
+pub use decision::{Decided, Decision, decision};
 pub use deny::{DenyIndex, DenyIndexError, NamespaceLabels};
 pub use strict::{CANARY_POD, CANARY_USER, Enforcement};
 
@@ -151,7 +154,7 @@ fn judge_by_sessions(
     for entry in index.lookup(namespace, pod) {
         match judge_entry(entry, &review.user, asked, now) {
             Judged::Allowed(reason) => return Verdict::Allow { reason },
-            Judged::Refused(reason) => refusal = Some(reason),
+            Judged::Refused { reason, .. } => refusal = Some(reason),
             Judged::NotTheirs => {}
         }
     }
@@ -166,7 +169,10 @@ fn judge_by_sessions(
 enum Judged {
     Allowed(String),
     /// The person's own session does not allow it, and why.
-    Refused(String),
+    Refused {
+        why: Denial,
+        reason: String,
+    },
     /// The person is not in this session.
     NotTheirs,
 }
@@ -179,9 +185,10 @@ fn judge_entry(entry: &PodEntry, user: &str, asked: Asked, now: Now) -> Judged {
     };
     let session = &grant.session;
     if now.wall >= grant.expires_at || now.monotonic >= grant.ends {
-        return Judged::Refused(format!(
-            "breakglass: your debug session {session} has ended"
-        ));
+        return Judged::Refused {
+            why: Denial::Ended,
+            reason: format!("breakglass: your debug session {session} has ended"),
+        };
     }
     let allowed = match asked {
         Asked::Open(operation) => may(role, grant.operations, operation),
@@ -195,9 +202,12 @@ fn judge_entry(entry: &PodEntry, user: &str, asked: Asked, now: Now) -> Judged {
             "breakglass: debug session {session}, role {role}, operation {asked}"
         ))
     } else {
-        Judged::Refused(format!(
-            "breakglass: your debug session {session} does not allow {asked} to the role {role}"
-        ))
+        Judged::Refused {
+            why: Denial::NotAllowed,
+            reason: format!(
+                "breakglass: your debug session {session} does not allow {asked} to the role {role}"
+            ),
+        }
     }
 }
 

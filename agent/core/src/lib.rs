@@ -12,7 +12,8 @@
 //! Beside grants, the hub sends deny policies: [`policies::Policies`] holds them and compiles the index.
 //!
 //! The path of a question from the API server: [`authorize::authorize`] reads one immutable [`grants::GrantIndex`], one
-//! immutable [`authorize::DenyIndex`] with the labels of namespaces, and nothing else.
+//! immutable [`authorize::DenyIndex`] with the labels of namespaces, and nothing else. What of its verdicts the hub is told
+//! waits in [`recorder::Recorder`].
 
 pub mod abilities;
 pub mod authorize;
@@ -33,6 +34,7 @@ pub mod plan;
 pub mod pods;
 pub mod policies;
 pub mod quota;
+pub mod recorder;
 pub mod recycle;
 pub mod report;
 pub mod resources;

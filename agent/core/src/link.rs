@@ -20,12 +20,14 @@ use breakglass_protocol::wire::{VERSION_MAX, VERSION_MIN};
 
 use crate::clock::Now;
 
+mod audit;
 mod calls;
 mod envelope;
 mod event;
 mod outbox;
 mod snapshot;
 
+use audit::Audit;
 use calls::Calls;
 use envelope::{read_grant, read_policies};
 pub use event::{Disconnect, LinkConfig, LinkEvent, LinkState};
@@ -49,6 +51,7 @@ struct Online {
     heard_at: Duration,
     pinged_at: Duration,
     sync: Sync,
+    audit: Audit,
 }
 
 /// See the module's text. Events must be taken after every `handle_…`; what waits otherwise is bounded by one entry per
@@ -140,6 +143,9 @@ impl Link {
                     self.events.push_back(LinkEvent::Certificate(certificate));
                 }
                 ToAgent::Policies(frame) => self.policies(&frame),
+                ToAgent::AuditAccepted(accepted) => {
+                    self.events.push_back(LinkEvent::AuditAccepted(accepted));
+                }
             },
         }
     }
@@ -163,6 +169,7 @@ impl Link {
             heard_at: now.monotonic,
             pinged_at: now.monotonic,
             sync: Sync::new(now.monotonic, awaited),
+            audit: Audit::of(&welcome),
         }));
         self.outbox.open(now.monotonic);
         self.events.push_back(LinkEvent::Online(welcome));

@@ -32,6 +32,7 @@ impl EventLoop {
                 self.frames = Some(frames);
                 self.waiting_frame = None;
                 link.handle_connected(now);
+                self.parts.recorder.handle_disconnected();
             }
             LinkEvent::Frame(frame) => link.handle_frame(*frame, now),
             LinkEvent::Heard => link.handle_heard(now),
@@ -47,6 +48,7 @@ impl EventLoop {
         self.frames = None;
         self.waiting_frame = None;
         self.parts.link.handle_disconnected();
+        self.parts.recorder.handle_disconnected();
     }
 
     /// Does what the conversation asks for.
@@ -73,6 +75,10 @@ impl EventLoop {
                 Said::UnreadablePolicies { why } => self.refuse_policies(why),
                 Said::Call(call) => self.answer(call, now),
                 Said::Certificate(certificate) => self.take_certificate(&certificate),
+                Said::AuditAccepted(accepted) => {
+                    let recorder = &mut self.parts.recorder;
+                    recorder.handle_accepted(&accepted.boot, accepted.through);
+                }
                 // The link's task pings by itself.
                 Said::Ping => {}
                 Said::Disconnect(why) => self.disconnect(&why),

@@ -34,6 +34,11 @@ impl EventLoop {
             Done::Mark { mark, result } => self.handle_mark_saved(mark, result),
             Done::Order { result } => self.handle_order(result),
             Done::Policies { held, result } => self.handle_policies_saved(&held, result),
+            Done::Audit {
+                version,
+                held,
+                result,
+            } => self.handle_audit_saved(version, &held, result),
             Done::Forgotten { uid, result } => self.handle_forgotten(&uid, result),
             Done::Identity { identity, result } => self.handle_identity_saved(*identity, result),
             Done::Trouble { uid, trouble } => {

@@ -8,6 +8,7 @@ use breakglass_agent_core::observed::{DeployerSeen, NamespaceSeen};
 use breakglass_agent_core::plan::Step;
 use breakglass_agent_core::plan::outcome::{ApiFailure, Outcome};
 use breakglass_agent_core::policies::HeldPolicies;
+use breakglass_agent_core::recorder::HeldRecords;
 use breakglass_protocol::ids::GrantUid;
 use breakglass_protocol::wire::report::WebhookOrder;
 use tokio::sync::{Semaphore, watch};
@@ -49,6 +50,12 @@ pub(super) enum Done {
     /// The deny policies' record.
     Policies {
         held: HeldPolicies,
+        result: Result<(), JournalError>,
+    },
+    /// The record of what waits for the hub's audit log.
+    Audit {
+        version: u64,
+        held: HeldRecords,
         result: Result<(), JournalError>,
     },
     /// What the API server said of the canary.
@@ -235,6 +242,23 @@ impl Performer {
             Err(error) => Err(error),
         };
         Done::Policies { held, result }
+    }
+
+    pub(super) async fn save_audit(
+        self,
+        version: u64,
+        held: HeldRecords,
+        sealed: Result<Sealed, JournalError>,
+    ) -> Done {
+        let result = match sealed {
+            Ok(sealed) => self.journal.save(sealed).await,
+            Err(error) => Err(error),
+        };
+        Done::Audit {
+            version,
+            held,
+            result,
+        }
     }
 
     pub(super) async fn forget(self, uid: GrantUid) -> Done {

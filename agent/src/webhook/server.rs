@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use breakglass_agent_core::authorize::{Enforcement, Verdict, authorize};
+use breakglass_agent_core::authorize::{Enforcement, Verdict, authorize, decision};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
+use super::decisions::DecisionSender;
 use super::{WebhookMetrics, review};
 use crate::clock::Clock;
 use crate::published::Published;
@@ -193,6 +194,7 @@ impl Drop for Place {
 pub(super) struct Endpoint {
     pub(super) published: Arc<Published>,
     rules: Rules,
+    decisions: DecisionSender,
     pub(super) clock: Clock,
     pub(super) metrics: WebhookMetrics,
     /// Seconds since 1970 of the last review; zero before the first.
@@ -223,6 +225,7 @@ impl Endpoint {
     pub(super) fn new(
         published: Arc<Published>,
         rules: Rules,
+        decisions: DecisionSender,
         clock: Clock,
         metrics: WebhookMetrics,
         called_at: Arc<AtomicI64>,
@@ -230,6 +233,7 @@ impl Endpoint {
         Self {
             published,
             rules,
+            decisions,
             clock,
             metrics,
             called_at,
@@ -288,6 +292,9 @@ impl Endpoint {
         let snapshot = self.published.snapshot();
         let known = snapshot.known(&self.rules.agent, self.rules.enforcement);
         let verdict = authorize(known, &facts, now);
+        if let Some(decision) = decision(known, &facts, &verdict, now) {
+            self.decisions.tell(decision);
+        }
         if let Verdict::Unavailable { reason } = verdict {
             return Err(Refusal::Unavailable(reason));
         }

@@ -15,6 +15,7 @@ use breakglass_agent::journal::Journal;
 use breakglass_agent::published::Published;
 use breakglass_agent::telemetry::Health;
 use breakglass_agent::webhook::certs::{ServerNames, make_root};
+use breakglass_agent::webhook::decisions::{self, DecisionSender};
 use breakglass_agent::webhook::{self, WebhookHandle, WebhookSettings};
 use breakglass_agent_core::abilities;
 use breakglass_agent_core::authorize::Enforcement;
@@ -23,6 +24,7 @@ use breakglass_agent_core::held::Held;
 use breakglass_agent_core::holdings::{Holdings, Received};
 use breakglass_agent_core::link::{Link, LinkConfig};
 use breakglass_agent_core::policies::Policies;
+use breakglass_agent_core::recorder::Recorder;
 use breakglass_protocol::ids::{CallId, ClusterName, GrantUid, Revision};
 use breakglass_protocol::kinds::auxiliary::FailurePolicy;
 use breakglass_protocol::kinds::debug_pod_template::TemplateEngine;
@@ -50,6 +52,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fake_api::FakeApi;
 use crate::fake_hub::{Authority, CLUSTER};
 
+mod audit;
 mod metrics;
 mod place;
 mod policies;
@@ -68,6 +71,8 @@ struct Agent {
     webhook: WebhookHandle,
     keys: WebhookKeys,
     health: Health,
+    /// As the webhook's thread uses it.
+    decisions: DecisionSender,
     events: mpsc::Sender<LinkEvent>,
     frames: mpsc::Receiver<ToHub>,
     reports: BTreeMap<GrantUid, Report>,
@@ -117,6 +122,10 @@ impl Agent {
             clock.now(),
         );
         let policies = Policies::restore(loaded.policies.map(Result::unwrap));
+        let boot = uuid::Uuid::new_v4().to_string();
+        let records = loaded.audit.map(Result::unwrap).unwrap_or_default();
+        let recorder = Recorder::restore(&boot, records, clock.now());
+        let (told, decisions) = decisions::channel();
         let published = Arc::new(Published::default());
         let mut registry = Registry::default();
         let counters = Counters::register(&mut registry);
@@ -129,6 +138,7 @@ impl Agent {
             published: Arc::clone(&published),
             agent: format!("system:serviceaccount:{AGENT}:{AGENT}"),
             enforcement: Enforcement::Off,
+            decisions: told.clone(),
             clock,
             metrics: counters.webhook,
         })
@@ -143,6 +153,8 @@ impl Agent {
             journal,
             holdings,
             policies,
+            decisions,
+            recorder,
             link: Link::new(LinkConfig {
                 cluster: identity.cluster.clone(),
                 program_version: "test".into(),
@@ -169,6 +181,7 @@ impl Agent {
             webhook,
             keys,
             health,
+            decisions: told,
             events,
             frames,
             reports: BTreeMap::new(),

@@ -8,13 +8,16 @@ use breakglass_agent::clock::Clock;
 use breakglass_agent::identity::WebhookKeys;
 use breakglass_agent::published::Published;
 use breakglass_agent::webhook::certs::{CLIENT_COMMON_NAME, Refreshed, ServerNames, make_root};
+use breakglass_agent::webhook::decisions::{self, DecisionSender, Decisions};
 use breakglass_agent::webhook::{WebhookHandle, WebhookMetrics, WebhookSettings, spawn};
-use breakglass_agent_core::authorize::Enforcement;
+use breakglass_agent_core::authorize::{Decided, Enforcement};
 use breakglass_agent_core::ceiling::Ceiling;
 use breakglass_agent_core::grants::GrantBook;
 use breakglass_agent_core::holdings::{Holdings, Memory, Received, Taken};
+use breakglass_agent_core::recorder::Lost;
 use breakglass_agent_core::workload::Seed;
 use breakglass_protocol::ids::ClusterName;
+use breakglass_protocol::wire::access::Denial;
 use breakglass_protocol::wire::grant::Grant;
 use breakglass_protocol::wire::report::ObservedPod;
 use bytes::Bytes;
@@ -43,6 +46,8 @@ pub(crate) struct Webhook {
     registry: Registry,
     keys: WebhookKeys,
     published: Arc<Published>,
+    told: DecisionSender,
+    decisions: Decisions,
     clock: Clock,
 }
 
@@ -81,6 +86,7 @@ impl Webhook {
         let keys = make_root(clock.now().wall).unwrap();
         let published = Arc::new(Published::default());
         let mut registry = Registry::default();
+        let (told, decisions) = decisions::channel();
         let (handle, ended) = spawn(WebhookSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             keys: keys.clone(),
@@ -88,6 +94,7 @@ impl Webhook {
             published: Arc::clone(&published),
             agent: "system:serviceaccount:breakglass-agent:breakglass-agent".into(),
             enforcement,
+            decisions: told.clone(),
             clock,
             metrics: WebhookMetrics::register(&mut registry),
         })
@@ -98,6 +105,8 @@ impl Webhook {
             registry,
             keys,
             published,
+            told,
+            decisions,
             clock,
         }
     }
@@ -571,4 +580,47 @@ async fn s15_strict_answers_503_before_anything_is_loaded_and_refuses_after() {
     let (status, told) = webhook.post(mallory).await;
     assert_eq!(status, StatusCode::OK);
     assert!(told.contains(r#""denied":true"#), "{told}");
+}
+
+#[tokio::test]
+async fn s20_what_was_decided_about_a_session_is_told_and_a_flood_blocks_nothing() {
+    let mut webhook = Webhook::start();
+    hold_a_session(&webhook);
+    webhook.post(exec_review()).await;
+    let mallory = exec_review().replace("alice@", "mallory@");
+    webhook.post(mallory).await;
+    webhook
+        .post(exec_review().replace("\"p-1\"", "\"p-2\""))
+        .await;
+    let told = webhook.decisions.drain();
+    let lines: Vec<_> = told
+        .iter()
+        .map(|told| (told.access.user.as_str(), &told.decided))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            ("alice@example.com", &Decided::Allowed),
+            (
+                "mallory@example.com",
+                &Decided::Denied(Denial::NotInSession)
+            ),
+        ]
+    );
+    assert_eq!(
+        told[0].access.session.as_ref().unwrap().name,
+        "debug-session-abc123"
+    );
+
+    // Nobody takes anything any more.
+    for _ in 0..2_000 {
+        webhook.told.tell(told[1].clone());
+    }
+    let (status, body) = webhook.post(exec_review()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(body.contains("\"allowed\":true"), "{body}");
+    let held = u64::try_from(webhook.decisions.drain().len()).unwrap();
+    let lost = webhook.decisions.take_lost();
+    assert_eq!((lost.allows, lost.denials + held), (1, 2_000));
+    assert_eq!(webhook.decisions.take_lost(), Lost::default(), "told once");
 }

@@ -11,6 +11,7 @@ use breakglass_protocol::person::Identity;
 
 use crate::snapshot::canonical;
 
+pub mod agent;
 pub mod chain;
 pub mod restored;
 pub mod tally;
@@ -107,6 +108,10 @@ pub enum Action {
     PersonUnbarred,
     /// The record was replaced by an older one: a backup was restored. Which is in the detail.
     Restored,
+    /// A cluster's webhook let somebody into a session's pod.
+    AccessAllowed,
+    /// It did not: the person is not in the session, the session does not allow it, or a deny policy refuses it.
+    AccessDenied,
 }
 
 /// What it was done to.

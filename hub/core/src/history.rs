@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::audit::{Action, Actor, AuditEvent};
 
 /// Details that everybody who sees a session may read: they stand in the session itself, or say what was done in it.
-const OPEN_DETAILS: [&str; 14] = [
+const OPEN_DETAILS: [&str; 15] = [
     "cluster",
     "container",
     "extendBy",
@@ -20,6 +20,7 @@ const OPEN_DETAILS: [&str; 14] = [
     "reason",
     "role",
     "template",
+    "times",
     "user",
     "users",
 ];
@@ -33,6 +34,7 @@ pub fn event_of(recorded: &AuditEvent) -> Option<SessionEvent> {
             | Action::AgentRefused
             | Action::Login
             | Action::RequestRefused
+            | Action::AccessDenied
             | Action::NotificationFailed
     );
     if only_recorded {

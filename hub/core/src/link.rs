@@ -19,12 +19,13 @@ use breakglass_protocol::limits::{DEAD_AFTER, HANDSHAKE_TIMEOUT, PING_INTERVAL};
 use breakglass_protocol::wire::close::{Close, CloseCode};
 use breakglass_protocol::wire::policy;
 use breakglass_protocol::wire::to_agent::{
-    Ask, Call, Certificate, GrantFrame, PoliciesFrame, Settled, ToAgent,
+    Ask, AuditAccepted, Call, Certificate, GrantFrame, PoliciesFrame, Settled, ToAgent,
 };
 
 use crate::clock::{Now, between};
 use crate::policy::PreparedPolicies;
 
+mod audit;
 mod desired;
 mod event;
 mod incoming;
@@ -109,6 +110,8 @@ pub struct HubLink {
     calls: BTreeMap<CallId, Duration>,
     /// What was said of deny policies on this connection.
     policies: Option<PreparedPolicies>,
+    /// How the batch of audit records that is being stored is accepted.
+    audit: Option<AuditAccepted>,
 }
 
 impl HubLink {
@@ -130,6 +133,7 @@ impl HubLink {
             events: VecDeque::new(),
             calls: BTreeMap::new(),
             policies: None,
+            audit: None,
         }
     }
 

@@ -199,6 +199,8 @@ fn occasion(event: &AuditEvent, session: &Session) -> Option<Occasion> {
         | Action::RequestRefused
         | Action::NotificationFailed
         | Action::Restored
+        | Action::AccessAllowed
+        | Action::AccessDenied
         | Action::Gap => None,
     }
 }

@@ -167,6 +167,7 @@ impl Directory {
             ObjectKind::DebugPodTemplate
             | ObjectKind::DebugSessionClusterBinding
             | ObjectKind::DebugSessionTemplate
+            | ObjectKind::AgentRecords
             | ObjectKind::Bars
             | ObjectKind::Ledger
             | ObjectKind::Cursor

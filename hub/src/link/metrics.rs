@@ -18,6 +18,10 @@ pub struct LinkMetrics {
     pub(super) misbehaved: Counter,
     /// Reports stored.
     pub(super) reports: Counter,
+    /// Events made of agents' audit records.
+    pub(super) audit_records: Counter,
+    /// Records about sessions of other clusters.
+    pub(super) audit_refused: Counter,
     /// Certificates issued at enrolment and renewal.
     pub(super) certificates: Counter,
 }
@@ -62,6 +66,16 @@ impl LinkMetrics {
                 own.misbehaved.clone(),
             );
             registry.register("hub_agent_reports", "Reports stored", own.reports.clone());
+            registry.register(
+                "hub_agent_audit_records",
+                "Events made of what agents' webhooks decided",
+                own.audit_records.clone(),
+            );
+            registry.register(
+                "hub_agent_audit_refused",
+                "Agents' audit records about sessions that are not their cluster's",
+                own.audit_refused.clone(),
+            );
             registry.register(
                 "hub_agent_certificates",
                 "Certificates issued to agents",

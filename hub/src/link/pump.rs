@@ -3,6 +3,7 @@
 //!
 //! One task, one loop: nothing is shared with other connections but the store, the directory and the registry.
 
+mod audit;
 mod news;
 mod policies;
 mod record;
@@ -27,10 +28,12 @@ use breakglass_protocol::kinds::debug_session::DebugSession;
 use breakglass_protocol::limits::RECONNECT_SUPERSEDED;
 use breakglass_protocol::wire::close::CloseCode;
 use breakglass_protocol::wire::to_hub::Answered;
+use breakglass_protocol::wire::{access, policy};
 use hyper::upgrade::Upgraded;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use self::audit::AuditIntake;
 use self::socket::{Heard, Room, Socket};
 use self::status::{Left, Shown};
 
@@ -63,7 +66,9 @@ pub(super) async fn run(
     let greeting = Greeting {
         cluster: certificate.cluster.clone(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        features: vec![breakglass_protocol::wire::policy::FEATURE.to_owned()],
+        features: [policy::FEATURE, access::FEATURE]
+            .map(str::to_owned)
+            .to_vec(),
     };
     let mut pump = Pump {
         app: &door.app,
@@ -78,6 +83,7 @@ pub(super) async fn run(
         place: None,
         calls: HashMap::new(),
         shown: Shown::default(),
+        audit: AuditIntake::default(),
         renewed_at: None,
     };
     let mut socket = Socket::new(upgraded).await;
@@ -115,6 +121,7 @@ struct Pump<'a> {
     /// Bounded by the link's limit of open questions.
     calls: HashMap<CallId, oneshot::Sender<Result<Answered, Unanswered>>>,
     shown: Shown,
+    audit: AuditIntake,
     /// When this connection last asked for a certificate (monotonic).
     renewed_at: Option<Duration>,
 }
@@ -137,6 +144,7 @@ impl Pump<'_> {
             self.handle_events().await;
             self.provide_wanted().await;
             self.save_status_if_due().await;
+            self.store_audit_if_due().await;
             if self.link.is_closed() {
                 return self.handle_events().await;
             }
@@ -193,6 +201,7 @@ impl Pump<'_> {
             self.link.poll_timeout(),
             socket.mouth.stalled_at(),
             self.place.as_ref().map(|_| self.shown.due_at()),
+            self.audit.due_at(),
         ]
         .into_iter()
         .flatten()
@@ -233,6 +242,7 @@ impl Pump<'_> {
                 Event::Connected(hello) => self.enter(&hello.program_version).await,
                 Event::StoreReport(report) => self.store_report(*report).await,
                 Event::StoreStatus(status) => self.shown.agent_said(*status),
+                Event::StoreAudit(batch) => self.audit.wait_with(batch),
                 Event::Acknowledged(revision) => {
                     tracing::trace!(cluster = %self.cluster, revision = revision.0, "acknowledged");
                 }

@@ -64,7 +64,8 @@ async fn follow(app: &App) -> Result<(), FollowError> {
                     // What people are told of is committed with one of these.
                     Ok(change) => match change.key.kind {
                         ObjectKind::DebugSession | ObjectKind::Warning => break,
-                        ObjectKind::Bars
+                        ObjectKind::AgentRecords
+                        | ObjectKind::Bars
                         | ObjectKind::Cluster
                         | ObjectKind::Cursor
                         | ObjectKind::DebugPodTemplate

@@ -2,6 +2,7 @@
 //! it instead of in `metadata.resourceVersion`.
 
 use breakglass_hub_core::audit::Cursor;
+use breakglass_hub_core::audit::agent::TakenRecords;
 use breakglass_hub_core::audit::tally::Tally;
 use breakglass_hub_core::ledger::Ledger;
 use breakglass_hub_core::notice::Warned;
@@ -51,6 +52,10 @@ impl Stored for Cursor {
 
 impl Stored for Delivery {
     const KIND: ObjectKind = ObjectKind::Delivery;
+}
+
+impl Stored for TakenRecords {
+    const KIND: ObjectKind = ObjectKind::AgentRecords;
 }
 
 impl Stored for Tally {

@@ -96,6 +96,7 @@ impl Referable {
             | ObjectKind::DebugSessionClusterBinding
             | ObjectKind::DenyPolicy
             | ObjectKind::Enrolment
+            | ObjectKind::AgentRecords
             | ObjectKind::Bars
             | ObjectKind::Ledger
             | ObjectKind::Cursor
@@ -157,6 +158,7 @@ impl Readiness {
             | ObjectKind::DebugSession
             | ObjectKind::DenyPolicy
             | ObjectKind::Enrolment
+            | ObjectKind::AgentRecords
             | ObjectKind::Bars
             | ObjectKind::Ledger
             | ObjectKind::Cursor

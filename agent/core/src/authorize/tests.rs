@@ -477,3 +477,159 @@ proptest! {
         prop_assert_eq!(allowed(&review), expected);
     }
 }
+
+/// What is recorded of a question, where pods are fresh unless said otherwise.
+fn recorded(
+    grants: &GrantIndex,
+    enforcement: Enforcement,
+    review: &ReviewFacts,
+    (now, freshness): (Now, Freshness),
+) -> Option<(Option<String>, String, Decided)> {
+    let rule = breakglass_protocol::kinds::deny_policy::DenyRule {
+        verbs: vec!["*".into()],
+        api_groups: vec!["*".into()],
+        resources: vec!["secrets".into()],
+        ..Default::default()
+    };
+    let policy = breakglass_protocol::wire::policy::Policy {
+        name: "no-secrets".into(),
+        precedence: 1,
+        rules: vec![rule],
+    };
+    let known = Known {
+        grants,
+        freshness,
+        denied: &DenyIndex::new(&[policy]).unwrap(),
+        namespaces: &NamespaceLabels::default(),
+        enforcement,
+        session_pods: &SessionPods::default(),
+        agent: AGENT,
+    };
+    let verdict = super::authorize(known, review, now);
+    let decision = decision(known, review, &verdict, now)?;
+    let session = decision.access.session.map(|session| session.name);
+    Some((session, decision.access.operation, decision.decided))
+}
+
+#[test]
+fn s20_what_concerns_a_session_or_a_policy_is_recorded_and_nothing_else() {
+    let index = index(|_| {});
+    let now = (sample::at(10), fresh(10));
+    let late = (sample::at(3600), fresh(3600));
+    let stale = (sample::at(100), fresh(10));
+    let session = || Some("debug-session-abc123".to_owned());
+    let exec = |user: &str| ask(user, "create", "exec");
+    let secrets = with(ask("mallory@example.com", "get", ""), |resource| {
+        resource.resource = "secrets".into();
+        resource.name = "db".into();
+    });
+    let denied = Decided::Denied;
+    let policy = Denial::Policy {
+        name: "no-secrets".into(),
+    };
+    for (review, at, expected) in [
+        (
+            exec("alice@example.com"),
+            now,
+            Some((session(), "exec", Decided::Allowed)),
+        ),
+        (
+            ask("alice@example.com", "get", ""),
+            now,
+            Some((session(), "get", Decided::Allowed)),
+        ),
+        (
+            exec("mallory@example.com"),
+            now,
+            Some((session(), "exec", denied(Denial::NotInSession))),
+        ),
+        (
+            ask("alice@example.com", "get", "log"),
+            now,
+            Some((session(), "logs", denied(Denial::NotAllowed))),
+        ),
+        (
+            exec("alice@example.com"),
+            late,
+            Some((session(), "exec", denied(Denial::Ended))),
+        ),
+        (
+            exec("alice@example.com"),
+            stale,
+            Some((session(), "exec", denied(Denial::Unseen))),
+        ),
+        (
+            secrets.clone(),
+            now,
+            Some((None, "get secrets", denied(policy))),
+        ),
+        // Of no session, of no policy, or RBAC's own business.
+        (
+            with(exec("mallory@example.com"), |r| r.name = "coredns-0".into()),
+            now,
+            None,
+        ),
+        (
+            with(exec("mallory@example.com"), |r| {
+                r.subresource = "status".into()
+            }),
+            now,
+            None,
+        ),
+        (exec("system:node:n1"), now, None),
+        (
+            with(secrets, |r| r.resource = "configmaps".into()),
+            now,
+            None,
+        ),
+        (
+            ReviewFacts {
+                user: "alice@example.com".into(),
+                ..ReviewFacts::default()
+            },
+            now,
+            None,
+        ),
+        (
+            with(exec(CANARY_USER), |r| r.name = CANARY_POD.into()),
+            now,
+            None,
+        ),
+    ] {
+        let told = recorded(&index, Enforcement::Off, &review, at);
+        let told = told.as_ref().map(|(session, operation, decided)| {
+            (session.clone(), operation.as_str(), decided.clone())
+        });
+        assert_eq!(told, expected, "{review:?}");
+    }
+    let strict = recorded(
+        &index,
+        Enforcement::Strict,
+        &exec("mallory@example.com"),
+        now,
+    );
+    assert_eq!(
+        strict,
+        Some((session(), "exec".into(), denied(Denial::Strict)))
+    );
+}
+
+#[test]
+fn s20_a_records_texts_are_bounded() {
+    let long = "x".repeat(100_000);
+    let review = with(ask(&long, "create", "exec"), |_| {});
+    let index = index(|_| {});
+    let known = Known {
+        grants: &index,
+        freshness: fresh(10),
+        denied: &DenyIndex::default(),
+        namespaces: &NamespaceLabels::default(),
+        enforcement: Enforcement::Off,
+        session_pods: &SessionPods::default(),
+        agent: AGENT,
+    };
+    let now = sample::at(10);
+    let verdict = super::authorize(known, &review, now);
+    let decision = decision(known, &review, &verdict, now).unwrap();
+    assert_eq!(decision.access.user.len(), 256);
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use breakglass_protocol::ids::{ClusterName, GrantUid, Revision};
 use breakglass_protocol::wire::close::Close;
 use breakglass_protocol::wire::hello::Welcome;
-use breakglass_protocol::wire::to_agent::{Call, Certificate};
+use breakglass_protocol::wire::to_agent::{AuditAccepted, Call, Certificate};
 
 use crate::holdings::Received;
 use crate::policies::ReceivedPolicies;
@@ -62,6 +62,8 @@ pub enum LinkEvent {
     /// A question; answer with [`super::Link::handle_answer`].
     Call(Call),
     Certificate(Certificate),
+    /// Give it to [`crate::recorder::Recorder::handle_accepted`].
+    AuditAccepted(AuditAccepted),
     /// Send a WebSocket ping.
     Ping,
     /// Close the socket (after [`super::Link::poll_frame`] is drained), then call [`super::Link::handle_disconnected`].

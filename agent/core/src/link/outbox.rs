@@ -7,7 +7,9 @@ use std::time::Duration;
 use breakglass_protocol::ids::GrantUid;
 use breakglass_protocol::limits::MAX_REPORT_BYTES;
 use breakglass_protocol::wire::report::{AgentStatus, Phase, Report};
-use breakglass_protocol::wire::to_hub::{RenewCertificate, ReportFrame, StatusFrame, ToHub};
+use breakglass_protocol::wire::to_hub::{
+    AuditFrame, RenewCertificate, ReportFrame, StatusFrame, ToHub,
+};
 
 /// Frames that are messages: Hello, answers, Close. As many answers as calls may run at once, and a few more.
 const MAX_FIRST: usize = 64;
@@ -23,6 +25,8 @@ pub(super) struct Outbox {
     status: Option<Vec<u8>>,
     renewal: Option<RenewCertificate>,
     reports: BTreeMap<GrantUid, Waiting>,
+    /// One batch of records of this conversation.
+    audit: Option<AuditFrame>,
     unsent: Unsent,
     repeat_at: Option<Duration>,
 }
@@ -45,6 +49,7 @@ impl Outbox {
     pub(super) fn start_over(&mut self) {
         self.first.clear();
         self.acknowledged = None;
+        self.audit = None;
         self.unsent = Unsent::default();
         self.repeat_at = None;
     }
@@ -83,6 +88,10 @@ impl Outbox {
     pub(super) fn set_status(&mut self, status: &AgentStatus) {
         self.status = serde_json::to_vec(status).ok();
         self.unsent.status = self.status.is_some();
+    }
+
+    pub(super) fn set_audit(&mut self, frame: AuditFrame) {
+        self.audit = Some(frame);
     }
 
     pub(super) fn set_renewal(&mut self, request: RenewCertificate) {
@@ -128,7 +137,7 @@ impl Outbox {
         self.first.pop_front()
     }
 
-    /// The next frame: messages, then the small states, then reports.
+    /// The next frame: messages, then the small states, then reports, then records.
     pub(super) fn poll(&mut self) -> Option<ToHub> {
         if let Some(frame) = self.first.pop_front().or_else(|| self.acknowledged.take()) {
             return Some(frame);
@@ -151,7 +160,7 @@ impl Outbox {
                 }));
             }
         }
-        None
+        self.audit.take().map(ToHub::Audit)
     }
 }
 

@@ -123,6 +123,7 @@ fn acknowledged(frames: &[ToHub]) -> Option<u64> {
         | ToHub::Status(_)
         | ToHub::Answer(_)
         | ToHub::RenewCertificate(_)
+        | ToHub::Audit(_)
         | ToHub::Close(_) => None,
     })
 }
@@ -154,6 +155,7 @@ fn reports(frames: &[ToHub]) -> Vec<String> {
             | ToHub::Status(_)
             | ToHub::Answer(_)
             | ToHub::RenewCertificate(_)
+            | ToHub::Audit(_)
             | ToHub::Close(_) => None,
         })
         .collect()
@@ -225,6 +227,7 @@ fn d17_nothing_is_removed_before_the_end_of_the_snapshot() {
             | LinkEvent::Certificate(_)
             | LinkEvent::Policies(_)
             | LinkEvent::UnreadablePolicies { .. }
+            | LinkEvent::AuditAccepted(_)
             | LinkEvent::Ping => None,
         })
     };
@@ -376,6 +379,7 @@ fn d17_missing_features_are_named_and_unreadable_grants_told() {
             | LinkEvent::Certificate(_)
             | LinkEvent::Policies(_)
             | LinkEvent::UnreadablePolicies { .. }
+            | LinkEvent::AuditAccepted(_)
             | LinkEvent::Ping
             | LinkEvent::Disconnect(_) => panic!("no other event is due"),
         })
@@ -710,6 +714,7 @@ fn play(
                 | LinkEvent::Call(_)
                 | LinkEvent::Certificate(_)
                 | LinkEvent::UnreadablePolicies { .. }
+                | LinkEvent::AuditAccepted(_)
                 | LinkEvent::Ping => panic!("{event:?}"),
             }
         }
@@ -761,4 +766,41 @@ proptest! {
         let report = policies.report(&crate::ceiling::Ceiling::default());
         prop_assert_eq!(report.revision, Some(Revision(hub.policies)));
     }
+}
+
+#[test]
+fn s20_records_go_only_to_a_hub_that_takes_them_and_belong_to_one_conversation() {
+    use breakglass_protocol::wire::access;
+    use breakglass_protocol::wire::to_agent::AuditAccepted;
+    use breakglass_protocol::wire::to_hub::AuditFrame;
+    let frame = || AuditFrame {
+        boot: "a".into(),
+        body: b"[]".to_vec(),
+    };
+    let mut old = online(Vec::new());
+    assert!(!old.takes_audit());
+    old.handle_audit(frame());
+    assert_eq!(sent(&mut old), []);
+    let ToAgent::Welcome(mut greeting) = welcome() else {
+        unreachable!()
+    };
+    greeting.features = vec![access::FEATURE.into()];
+    let mut link = link();
+    link.handle_connected(at(0));
+    assert!(!link.takes_audit(), "not before the hub has greeted");
+    link.handle_frame(ToAgent::Welcome(greeting), at(0));
+    sent(&mut link);
+    events(&mut link);
+    link.handle_audit(frame());
+    assert_eq!(sent(&mut link), [ToHub::Audit(frame())]);
+    let accepted = AuditAccepted {
+        boot: "a".into(),
+        through: 7,
+    };
+    link.handle_frame(ToAgent::AuditAccepted(accepted.clone()), at(1));
+    assert_eq!(events(&mut link), [LinkEvent::AuditAccepted(accepted)]);
+    link.handle_audit(frame());
+    link.handle_disconnected();
+    link.handle_connected(at(2));
+    assert!(matches!(sent(&mut link)[..], [ToHub::Hello(_)]));
 }

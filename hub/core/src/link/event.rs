@@ -8,6 +8,7 @@ use breakglass_protocol::wire::to_agent::ToAgent;
 use breakglass_protocol::wire::to_hub::{Answered, Declined};
 
 use super::MAX_CALLS;
+use crate::audit::agent::AuditBatch;
 
 /// What the shell puts on the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub enum Event {
     /// Store it; after a final one call [`HubLink::settle`].
     StoreReport(Box<Report>),
     StoreStatus(Box<AgentStatus>),
+    /// Store it, then call [`HubLink::accept_audit`]; until then no other comes.
+    StoreAudit(Box<AuditBatch>),
     /// The agent has taken in everything up to here.
     Acknowledged(Revision),
     /// The agent lacks what this grant requires: fail the session.

@@ -45,6 +45,7 @@ impl HubLink {
                 | ToHub::Status(_)
                 | ToHub::Acknowledged(_)
                 | ToHub::Answer(_)
+                | ToHub::Audit(_)
                 | ToHub::RenewCertificate(_),
             ) => self.misbehaved(
                 CloseCode::ProtocolError,
@@ -128,6 +129,7 @@ impl HubLink {
             ToHub::RenewCertificate(ask) => self.event(Event::RenewCertificate {
                 csr_der: ask.csr_der,
             }),
+            ToHub::Audit(frame) => self.handle_audit(&frame),
             ToHub::Close(close) => self.finish(format!("the agent closed: {}", close.message)),
         }
     }
