@@ -11,6 +11,7 @@
 )]
 
 mod access;
+mod audit;
 mod bindings;
 mod crash;
 mod deny;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let cases: Vec<Case> = [
         access::CASES,
+        audit::CASES,
         bindings::CASES,
         deploy::CASES,
         end::CASES,

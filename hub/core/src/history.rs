@@ -149,6 +149,24 @@ mod tests {
     }
 
     #[test]
+    fn s20_who_was_let_in_is_for_all_who_see_the_session_and_who_was_not_is_for_the_record() {
+        let allowed = AuditEvent {
+            action: Action::AccessAllowed,
+            ..approved()
+        };
+        let allowed = allowed.with("operation", "exec").with("user", "alice");
+        let told = event_of(&allowed).unwrap();
+        assert_eq!(told.event, "accessAllowed");
+        assert_eq!(told.detail["operation"], "exec");
+        let denied = AuditEvent {
+            action: Action::AccessDenied,
+            ..allowed
+        };
+        assert_eq!(event_of(&denied), None);
+        assert_eq!(record_of(1, &denied).event.event, "accessDenied");
+    }
+
+    #[test]
     fn the_record_tells_all() {
         let told = record_of(7, &approved());
         assert_eq!((told.sequence, told.subject.as_deref()), (7, Some("4711")));

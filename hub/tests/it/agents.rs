@@ -1,5 +1,6 @@
 //! The agents' side: a [`fake_agent::FakeAgent`] speaks the real wire to the real listener.
 
+mod audit;
 mod backup;
 mod connection;
 mod enrolment;
