@@ -139,7 +139,8 @@ async fn deliver(bytes: &Bytes, events: &mpsc::Sender<LinkEvent>) -> Option<Ende
         | ToAgent::Settled(_)
         | ToAgent::Call(_)
         | ToAgent::Certificate(_)
-        | ToAgent::Policies(_) => None,
+        | ToAgent::Policies(_)
+        | ToAgent::AuditAccepted(_) => None,
     };
     let delivered = events.send(LinkEvent::Frame(Box::new(frame))).await;
     if delivered.is_err() {

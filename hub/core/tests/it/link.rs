@@ -97,7 +97,7 @@ impl Agent {
                     }),
                 }));
             }
-            ToAgent::Certificate(_) => {}
+            ToAgent::Certificate(_) | ToAgent::AuditAccepted(_) => {}
             ToAgent::Policies(frame) => self.policies = Some(frame),
             ToAgent::Close(close) => self.close = Some(close.code),
         }
