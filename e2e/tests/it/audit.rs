@@ -71,5 +71,7 @@ fn await_line(
 
 fn lines(answer: &Value, list: &str) -> Result<Vec<Value>> {
     let lines = answer[list].as_array();
-    lines.cloned().with_context(|| format!("no {list}: {answer}"))
+    lines
+        .cloned()
+        .with_context(|| format!("no {list}: {answer}"))
 }
