@@ -100,7 +100,8 @@ mod tests {
         let told = features();
         for feature in feature::ALL
             .into_iter()
-            .chain([policy::FEATURE, access::FEATURE]) {
+            .chain([policy::FEATURE, access::FEATURE])
+        {
             assert!(told.iter().any(|one| one == feature), "{feature}");
         }
         assert_eq!(told.len(), feature::ALL.len() + 2, "{told:?}");
@@ -140,6 +141,9 @@ mod tests {
             modes: Vec::new(),
             ..open
         };
-        assert_eq!(told(&closed), "deny-policies authorization-webhook access-audit");
+        assert_eq!(
+            told(&closed),
+            "deny-policies authorization-webhook access-audit"
+        );
     }
 }
