@@ -144,6 +144,14 @@ impl Metrics {
             "Decisions that are not recorded one by one for want of room, by verdict; their number is",
             metrics.audit_dropped.clone(),
         );
+        // Shown from the start, so that the first loss is seen as one.
+        for verdict in ["allow", "denied"] {
+            drop(
+                metrics
+                    .audit_dropped
+                    .get_or_create(&DroppedLabels { verdict }),
+            );
+        }
         metrics
     }
 

@@ -68,12 +68,15 @@ impl Webhook {
         let clock = Clock::start();
         let names = ServerNames::new([LOOPBACK.to_owned()], 9443).unwrap();
         handle.set_names(names, clock.now().wall).unwrap();
+        let (told, decisions) = decisions::channel();
         Self {
             handle,
             ended: None,
             registry: Registry::default(),
             keys,
             published: Arc::clone(published),
+            told,
+            decisions,
             clock,
         }
     }
