@@ -1,7 +1,7 @@
 //! What one session may use in sum (D9). Kubernetes's own ResourceQuota counts everything in a namespace, so the session's
 //! totals are judged here, before anything is made: its pods × what each requests, and its claims.
 
-use breakglass_protocol::kinds::quota::{Amount, missing_amounts};
+use breakglass_protocol::kinds::quota::{Unsaid, unsaid};
 use breakglass_protocol::quantity::Quantity;
 use breakglass_protocol::wire::grant::{Grant, Quota, Work, WorkloadKind};
 use k8s_openapi::api::core::v1::{
@@ -20,15 +20,10 @@ const NANOS: i128 = 1_000_000_000;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuotaRefusal {
     #[error(
-        "container {container} has no resources.{amount}.{resource}, which resourceQuota.enforceResource{rule} asks for; \
-         add it to the pod template or to podOverrides"
+        "container {} has no resources.{}.{}, which resourceQuota.{} asks for; add it to the pod template or to podOverrides",
+        .0.container, .0.amount, .0.resource, .0.rule
     )]
-    Unbounded {
-        container: String,
-        amount: &'static str,
-        resource: &'static str,
-        rule: &'static str,
-    },
+    Unbounded(Unsaid),
     #[error(
         "the session comes to {asked}, and resourceQuota.{field} is {limit}; {}",
         "choose fewer nodes, let its pods request less, or have the template's author raise it"
@@ -54,25 +49,9 @@ pub fn judge_containers(grant: &Grant, rendered: &Rendered) -> Vec<QuotaRefusal>
     let (Some(quota), Some(spec)) = (quota_of(grant), pod_spec(rendered)) else {
         return Vec::new();
     };
-    let requests = (
-        quota.enforce_requests,
-        Amount::Request,
-        "requests",
-        "Requests",
-    );
-    let limits = (quota.enforce_limits, Amount::Limit, "limits", "Limits");
-    [requests, limits]
+    unsaid(quota, &spec)
         .into_iter()
-        .filter(|(is_enforced, ..)| *is_enforced)
-        .flat_map(|(_, kind, amount, rule)| {
-            let missing = missing_amounts(&spec, kind).into_iter();
-            missing.map(move |(container, resource)| QuotaRefusal::Unbounded {
-                container,
-                amount,
-                resource,
-                rule,
-            })
-        })
+        .map(QuotaRefusal::Unbounded)
         .collect()
 }
 

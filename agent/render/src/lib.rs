@@ -8,6 +8,7 @@
 //! A value keeps the type that Go would give it ([`value::Value`]): whether `eq .x 42` is an error depends on it. Every
 //! function stands in one table with its parameters' types ([`functions`]), which both dialects call.
 
+mod calendar;
 pub mod check;
 mod context;
 mod documents;

@@ -1,9 +1,12 @@
 //! What one session may use, and how its pods are protected.
 
+use std::collections::BTreeMap;
+
 use super::check::Checks;
 use super::debug_session_template::WorkloadType;
 use crate::quantity::Quantity;
-use k8s_openapi::api::core::v1::PodSpec;
+use crate::wire::grant::Quota;
+use k8s_openapi::api::core::v1::{PodSpec, ResourceRequirements};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,38 +49,54 @@ pub struct SessionDisruptionBudget {
     pub max_unavailable: Option<i32>,
 }
 
-/// Which of the two amounts of a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Amount {
-    /// What it is scheduled with: its limit too, which Kubernetes takes where no request is given.
-    Request,
-    Limit,
+/// Something that a container has to say where `enforceResourceRequests` or `enforceResourceLimits` holds, and does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsaid {
+    pub container: String,
+    /// The field below `resources`.
+    pub amount: &'static str,
+    pub resource: &'static str,
+    /// The rule, as `resourceQuota` has it.
+    pub rule: &'static str,
 }
 
-/// What every container has to say where `enforceResourceRequests` or `enforceResourceLimits` holds.
+/// What every container has to say.
 const ENFORCED: [&str; 2] = ["cpu", "memory"];
 
-/// Containers that do not say how much CPU or memory they use: names, each with the resource.
+/// What of it a pod's containers do not say. A limit is a request too: Kubernetes takes it where no request is given.
 #[must_use]
-pub fn missing_amounts(pod: &PodSpec, amount: Amount) -> Vec<(String, &'static str)> {
+pub fn unsaid(quota: &Quota, pod: &PodSpec) -> Vec<Unsaid> {
     let init = pod.init_containers.iter().flatten();
-    let missing = init.chain(&pod.containers).flat_map(|container| {
-        let resources = container.resources.clone().unwrap_or_default();
-        let (requests, limits) = (
-            resources.requests.unwrap_or_default(),
-            resources.limits.unwrap_or_default(),
-        );
-        ENFORCED
-            .into_iter()
-            .filter(move |resource| match amount {
-                Amount::Request => {
-                    !requests.contains_key(*resource) && !limits.contains_key(*resource)
-                }
-                Amount::Limit => !limits.contains_key(*resource),
+    let containers = init.chain(&pod.containers);
+    let of = |amount, rule, is_said: fn(&ResourceRequirements, &str) -> bool| {
+        containers.clone().flat_map(move |container| {
+            let said = container.resources.clone().unwrap_or_default();
+            let missing = ENFORCED
+                .into_iter()
+                .filter(move |resource| !is_said(&said, resource));
+            missing.map(move |resource| Unsaid {
+                container: container.name.clone(),
+                amount,
+                resource,
+                rule,
             })
-            .map(|resource| (container.name.clone(), resource))
+        })
+    };
+    let requests = of("requests", "enforceResourceRequests", |said, resource| {
+        has(&said.requests, resource) || has(&said.limits, resource)
     });
-    missing.collect()
+    let limits = of("limits", "enforceResourceLimits", |said, resource| {
+        has(&said.limits, resource)
+    });
+    let requests = requests.filter(|_| quota.enforce_requests);
+    requests
+        .chain(limits.filter(|_| quota.enforce_limits))
+        .collect()
+}
+
+fn has<V>(said: &Option<BTreeMap<String, V>>, resource: &str) -> bool {
+    said.as_ref()
+        .is_some_and(|amounts| amounts.contains_key(resource))
 }
 
 impl SessionQuota {

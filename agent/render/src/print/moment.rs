@@ -3,24 +3,10 @@
 use jiff::Zoned;
 use jiff::tz::Offset;
 
+use crate::calendar::{DAYS, MONTHS};
 use crate::value::{IntKind, Time};
 
 use super::quote::{Alphabet, quote};
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 
 /// As a Go program makes it.
 pub(super) fn go_string(time: &Time) -> String {
@@ -47,15 +33,6 @@ pub(super) fn go_string(time: &Time) -> String {
 
 /// A month's or weekday's name; what is none is written as Go writes it.
 pub(super) fn name(number: i64, kind: IntKind) -> Option<String> {
-    const DAYS: [&str; 7] = [
-        "Sunday",
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-    ];
     let place = usize::try_from(number);
     let (type_name, found) = match kind {
         IntKind::Month => {

@@ -5,7 +5,7 @@ use breakglass_protocol::kinds::debug_pod_template::{DebugPodTemplate, PodTempla
 use breakglass_protocol::kinds::debug_session_template::{
     DebugSessionTemplate, DebugSessionTemplateSpec,
 };
-use breakglass_protocol::kinds::quota::{Amount, missing_amounts};
+use breakglass_protocol::kinds::quota::{Unsaid, unsaid};
 
 use super::layers::Layers;
 use super::{auxiliary, defaults};
@@ -239,23 +239,11 @@ fn amounts_are_said(
         Some(overrides) => overrides.with_resources(own),
         None => own.clone(),
     };
-    let requests = (
-        quota.enforce_requests,
-        Amount::Request,
-        "requests",
-        "Requests",
-    );
-    let limits = (quota.enforce_limits, Amount::Limit, "limits", "Limits");
-    [requests, limits]
+    unsaid(&quota, &with_overrides)
         .into_iter()
-        .filter(|(is_enforced, ..)| *is_enforced)
-        .flat_map(|(_, kind, amount, rule)| {
-            let missing = missing_amounts(&with_overrides, kind).into_iter();
-            missing.map(move |(container, resource)| (container, amount, resource, rule))
-        })
-        .map(|(container, amount, resource, rule)| {
+        .map(|Unsaid { container, amount, resource, rule }| {
             let message = format!(
-                "session template {name}: spec.resourceQuota.enforceResource{rule} asks for resources.{amount}.{resource} of \
+                "session template {name}: spec.resourceQuota.{rule} asks for resources.{amount}.{resource} of \
                  every container, and container {container:?} of pod template {} has none; add it there or to podOverrides",
                 pod.name
             );

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::civil::DateTime;
 
+use crate::calendar::{DAYS, MONTHS};
 use crate::value::Time;
 
 /// One element of a layout.
@@ -66,30 +67,6 @@ pub(super) struct Fraction {
     pub(super) digits: usize,
     pub(super) separator: u8,
 }
-
-pub(super) const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-pub(super) const DAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
 
 /// The longest first where one starts another.
 const OFFSETS: [(&str, OffsetShape); 5] = [

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset as ZoneOffset, TimeZone};
 
-use super::layout::{DAYS, Element, Fraction, MONTHS, Offset, OffsetShape, next};
+use super::layout::{Element, Fraction, Offset, OffsetShape, next};
 use super::pieces::{Width, digits, named, nanos, number, signed, skip, within, zone_name_length};
+use crate::calendar::{DAYS, MONTHS};
 use crate::value::Time;
 
 /// Why a text is not a time of this layout.
