@@ -2,7 +2,10 @@
 //! which session open; the shell takes a place by compare-and-set on that record *before* it creates the session, so
 //! that the limit holds on a store without transactions (D18). A job repairs what a crash in between leaves.
 
+mod written;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,29 +13,22 @@ use serde::{Deserialize, Serialize};
 use breakglass_protocol::ids::GrantUid;
 use breakglass_protocol::person::Identity;
 
+use self::written::Written;
 use crate::refusal::Violation;
 
-/// Places in one ledger, over all people: bounds the record's size (about 300 bytes each).
+/// Places in one ledger, over all people: bounds the record's size (about 100 bytes each).
 pub const MAX_ENTRIES: usize = 2_000;
 
 /// Who holds which places under one template, or through one binding. The stored object's name is theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Ledger {
     /// By session UID.
-    #[serde(default)]
     pub open: BTreeMap<GrantUid, Place>,
     /// Sessions that were ever made, as far as this hub counted. A crash in the middle of a request counts one too many.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub made: u64,
     /// When the newest of them was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_made_at: Option<Timestamp>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// Why a place is given back.
@@ -53,17 +49,34 @@ pub struct Seen {
 }
 
 /// One open session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub session: String,
-    pub issuer: String,
-    pub subject: String,
-    /// Their name, for people; absent in what older hubs wrote.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
+    /// Who has it.
+    pub holder: Arc<Holder>,
     /// When it was taken: the repairing job leaves young places alone, whose session is about to be created.
     pub taken_at: Timestamp,
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Holder {
+    pub issuer: String,
+    pub subject: String,
+}
+
+impl Holder {
+    #[must_use]
+    pub fn of(person: &Identity) -> Self {
+        Self {
+            issuer: person.issuer.clone(),
+            subject: person.subject.clone(),
+        }
+    }
+
+    fn is(&self, person: &Identity) -> bool {
+        self.issuer == person.issuer && self.subject == person.subject
+    }
 }
 
 /// A limit of one ledger: what it is called where it is refused, and what it counts.
@@ -137,9 +150,7 @@ impl Ledger {
         }
         let place = Place {
             session: wanted.session.to_owned(),
-            issuer: wanted.person.issuer.clone(),
-            subject: wanted.person.subject.clone(),
-            user: Some(wanted.person.name.clone()),
+            holder: Arc::new(Holder::of(wanted.person)),
             taken_at: now,
         };
         self.open.insert(wanted.uid.clone(), place);
@@ -215,9 +226,7 @@ impl Ledger {
     }
 
     fn held_by<'a>(&'a self, person: &'a Identity) -> impl Iterator<Item = &'a Place> {
-        self.open
-            .values()
-            .filter(|p| p.issuer == person.issuer && p.subject == person.subject)
+        self.open.values().filter(|place| place.holder.is(person))
     }
 }
 
@@ -334,9 +343,6 @@ mod tests {
         assert_eq!((older.made, older.last_made_at), (7, Some(at(2))));
         let fewer = older.counting(seen(3, 9));
         assert_eq!((fewer.made, fewer.last_made_at), (7, Some(at(9))));
-        let stored = serde_json::json!({"open": {}});
-        let old: Ledger = serde_json::from_value(stored.clone()).unwrap();
-        assert_eq!(serde_json::to_value(old).unwrap(), stored, "of older hubs");
     }
 
     #[test]
@@ -346,9 +352,7 @@ mod tests {
         });
         let place = |n: i64| Place {
             session: "s".into(),
-            issuer: "dev-users".into(),
-            subject: "alice".into(),
-            user: None,
+            holder: Arc::new(Holder::of(&person("alice"))),
             taken_at: at(n),
         };
         let really = BTreeMap::from([(uid(2), place(2)), (uid(7), place(7))]);

@@ -150,7 +150,7 @@ async fn d18_places_through_a_binding_are_counted_and_given_back() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(ledger.body["open"].as_object().unwrap().len(), 3);
+    assert_eq!(ledger.body["places"].as_object().unwrap().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
