@@ -15,6 +15,7 @@ use breakglass_hub_core::offer::Usage;
 use breakglass_hub_core::session::{Session, StateName};
 use breakglass_protocol::ids::Revision;
 use breakglass_protocol::kinds::debug_session::DebugSession;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::card::Mark;
@@ -89,6 +90,34 @@ impl Sessions {
         Ok(found)
     }
 
+    /// Everything that clusters should hold a grant of, with the revision after which changes must be followed.
+    ///
+    /// # Errors
+    /// See [`Sessions::find`].
+    pub async fn granted(&self, store: &dyn Store) -> Result<(Revision, Vec<Key>), StoreError> {
+        let revision = self.catch_up(store).await?;
+        Ok((revision, self.read().granted()))
+    }
+
+    /// The names of sessions that ended no later than `until`, at most `most`, those that ended first coming first; then when
+    /// the first after `until` ended.
+    pub fn ended_until(&self, until: Timestamp, most: usize) -> (Vec<Arc<str>>, Option<Timestamp>) {
+        let index = self.read();
+        let over = index.ended().take_while(|(at, _)| *at <= until);
+        let names = over.map(|(_, name)| name.clone()).take(most).collect();
+        let next = index.ended().map(|(at, _)| at).find(|at| *at > until);
+        (names, next)
+    }
+
+    /// Up to where everything is taken in that was acknowledged before it was asked: whoever looks at the index after this,
+    /// and follows the store from there, misses nothing.
+    ///
+    /// # Errors
+    /// See [`Sessions::find`].
+    pub async fn revision(&self, store: &dyn Store) -> Result<Revision, StoreError> {
+        self.catch_up(store).await
+    }
+
     /// How many sessions there are, as of when it was asked or later.
     ///
     /// # Errors
@@ -128,12 +157,12 @@ impl Sessions {
     }
 
     /// Waits until everything that the store has acknowledged is taken in.
-    async fn catch_up(&self, store: &dyn Store) -> Result<(), StoreError> {
+    async fn catch_up(&self, store: &dyn Store) -> Result<Revision, StoreError> {
         let newest = store.head().await?;
         let mut seen = self.seen.subscribe();
         let reached = seen.wait_for(|seen| seen.is_some_and(|seen| seen >= newest));
         match tokio::time::timeout(PATIENCE, reached).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(seen)) => Ok(seen.unwrap_or(newest)),
             Ok(Err(_)) | Err(_) => Err(BEHIND),
         }
     }

@@ -1,18 +1,17 @@
-//! What barring somebody does to sessions (S11): theirs end, and they are removed from all others. Looks at every session
+//! What barring somebody does to sessions (S11): theirs end, and they are removed from all others. Looks at every open session
 //! when the list changes, and at each session that changes while somebody is barred: one that was asked for in the very
 //! moment is found too.
 
 use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
 use breakglass_hub_core::bars::{self, Bars, Effect};
 use breakglass_hub_core::clock::Now;
-use breakglass_hub_core::session::Session;
+use breakglass_hub_core::session::{Session, StateName};
 use breakglass_protocol::ids::Revision;
-use breakglass_protocol::kinds::debug_session::DebugSession;
 
 use super::pause_after;
-use crate::app::{App, UpdateError, read_session};
-use crate::store::typed;
-use crate::store::{ListQuery, Object, ObjectKind, StoreError, WatchError, WatchFrom};
+use crate::app::{App, UpdateError};
+use crate::sessions;
+use crate::store::{Object, ObjectKind, StoreError, WatchError, WatchFrom};
 
 const JOB: &str = "bars";
 
@@ -69,52 +68,41 @@ async fn watch(app: &App) -> Result<Ended, BarsError> {
         } else if change.key.kind == ObjectKind::DebugSession
             && let Some(object) = &change.object
         {
-            apply(app, object, &bars).await?;
+            apply_to_changed(app, object, &bars).await?;
         }
     }
 }
 
-/// Looks at every session; where the watch goes on.
+/// Looks at every open session; where the watch goes on.
 async fn sweep(app: &App, bars: &Bars) -> Result<Revision, BarsError> {
-    let mut query = ListQuery::all(ObjectKind::DebugSession);
-    let mut from = None;
-    loop {
-        let page = app.store.list(query).await?;
-        let revision = *from.get_or_insert(page.revision);
-        if bars.people.is_empty() {
-            return Ok(revision);
+    let store = app.store.as_ref();
+    let revision = app.sessions.revision(store).await?;
+    if !bars.people.is_empty() {
+        for session in app.sessions.in_states(store, &StateName::OPEN).await? {
+            apply(app, &session, bars).await?;
         }
-        for object in &page.objects {
-            apply(app, object, bars).await?;
-        }
-        match page.next {
-            Some(next) => {
-                query = ListQuery {
-                    after: Some(next),
-                    ..ListQuery::all(ObjectKind::DebugSession)
-                };
-            }
-            None => return Ok(revision),
+    }
+    Ok(revision)
+}
+
+/// A session that changed.
+async fn apply_to_changed(app: &App, object: &Object, bars: &Bars) -> Result<(), BarsError> {
+    if bars.people.is_empty() {
+        return Ok(());
+    }
+    match sessions::read(object) {
+        Ok(session) => apply(app, &session, bars).await,
+        // It must not stop the others, and nothing becomes of it anyway.
+        Err(error) => {
+            tracing::error!(job = JOB, %error, "a session cannot be read");
+            Ok(())
         }
     }
 }
 
 /// Applies the list to one session, as it stands in the store by then.
-async fn apply(app: &App, object: &Object, bars: &Bars) -> Result<(), BarsError> {
-    if bars.people.is_empty() {
-        return Ok(());
-    }
-    let read = typed::decode::<DebugSession>(object.clone())
-        .and_then(|stored| read_session(&object.key, &stored.object));
-    let session = match read {
-        Ok(session) => session,
-        // It must not stop the others, and nothing becomes of it anyway.
-        Err(error) => {
-            tracing::error!(job = JOB, %error, "a session cannot be read");
-            return Ok(());
-        }
-    };
-    if bars::apply(&session, bars, app.now()).is_none() {
+async fn apply(app: &App, session: &Session, bars: &Bars) -> Result<(), BarsError> {
+    if bars::apply(session, bars, app.now()).is_none() {
         return Ok(());
     }
     let applied = app
@@ -131,7 +119,7 @@ async fn apply(app: &App, object: &Object, bars: &Bars) -> Result<(), BarsError>
     match applied {
         Ok(_) | Err(UpdateError::NotFound(_)) => Ok(()),
         Err(error) => Err(BarsError::Update {
-            session: session.name,
+            session: session.name.clone(),
             error,
         }),
     }

@@ -1,5 +1,6 @@
-//! Sessions to which something is due at a time. Keeps the time of each in memory, from a list and then the watch; the
-//! memory is only a reason to look: what is really due is decided on the stored session, again at each try.
+//! Sessions to which something is due at a time. Keeps the time of each open one in memory, and asks the index of sessions
+//! which of the ended ones are kept long enough; both are only a reason to look: what is really due is decided on the stored
+//! session, again at each try.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
 use breakglass_hub_core::clock::{Now, later};
 use breakglass_hub_core::lifecycle::{self, NotAllowed};
-use breakglass_hub_core::session::{Session, State};
+use breakglass_hub_core::session::{Session, State, StateName};
 use breakglass_protocol::kinds::debug_session::DebugSession;
 use breakglass_protocol::limits::CLEANUP_RETENTION;
 use breakglass_protocol::wire::grant::AtExpiry;
@@ -18,15 +19,16 @@ use super::pause_after;
 use crate::app::{App, Settings, UpdateError, read_session};
 use crate::sessions;
 use crate::store::typed::{self, Versioned};
-use crate::store::{
-    CommitError, ListQuery, Object, ObjectKind, StoreError, Watch, WatchError, WatchFrom,
-};
+use crate::store::{CommitError, Object, ObjectKind, StoreError, Watch, WatchError, WatchFrom};
 
 const JOB: &str = "deadlines";
 /// The wall clock may be set: nobody sleeps longer than this without looking at it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// Creating a session takes milliseconds; one that is still Pending after this was left by a crash.
 const HALF_MADE_AFTER: Duration = Duration::from_secs(60);
+
+/// Ended sessions that are noted for removal in one go.
+const REMOVED_AT_ONCE: usize = 1_000;
 
 /// What is due to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,15 +49,19 @@ fn due(session: &Session, settings: &Settings) -> (Timestamp, Due) {
         ),
         State::Active(active) => (active.running.expires_at, Due::Expiry),
         State::Expired(_, end) | State::Terminated(_, end) | State::Failed(_, end) => {
-            // Not before the agent gave up on leftovers: until then the session tells what is left.
-            let stays = match session.snapshot.terms.at_expiry {
-                AtExpiry::RemoveAll => Duration::ZERO,
-                AtExpiry::KeepWorkload => CLEANUP_RETENTION,
-            };
-            let kept = settings.session_retention.max(CLEANUP_RETENTION + stays);
+            let kept = kept(settings, session.snapshot.terms.at_expiry);
             (later(end.at, kept), Due::Removal)
         }
     }
+}
+
+/// How long an ended session is kept: not before the agent gave up on leftovers, until then the session tells what is left.
+fn kept(settings: &Settings, at_expiry: AtExpiry) -> Duration {
+    let stays = match at_expiry {
+        AtExpiry::RemoveAll => Duration::ZERO,
+        AtExpiry::KeepWorkload => CLEANUP_RETENTION,
+    };
+    settings.session_retention.max(CLEANUP_RETENTION + stays)
 }
 
 /// The sessions by when they are next due.
@@ -77,6 +83,10 @@ impl Agenda {
         if let Some((name, at)) = self.by_name.remove_entry(name) {
             self.by_time.remove(&(at, name));
         }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     fn first(&self) -> Option<(Timestamp, &str)> {
@@ -119,9 +129,10 @@ async fn follow(app: &App) -> Ended {
         Err(error) => return error.into(),
     };
     loop {
+        let next_removal = note_kept_long_enough(app, &mut agenda);
         perform_due(app, &mut agenda).await;
         tokio::select! {
-            () = app.clock.sleep(pause(&agenda, app.now())) => {}
+            () = app.clock.sleep(pause(&agenda, next_removal, app.now())) => {}
             change = watch.next() => match change {
                 Ok(change) if change.key.kind == ObjectKind::DebugSession => {
                     match &change.object {
@@ -138,35 +149,22 @@ async fn follow(app: &App) -> Ended {
     }
 }
 
-/// Every session's next time, and the watch of what changes after.
+/// Every open session's next time, and the watch of what changes after.
 async fn load(app: &App) -> Result<(Agenda, Watch), StoreError> {
+    let store = app.store.as_ref();
+    let revision = app.sessions.revision(store).await?;
     let mut agenda = Agenda::default();
-    let mut query = ListQuery::all_sessions();
-    let mut from = None;
-    loop {
-        let page = app.store.list(query).await?;
-        let revision = *from.get_or_insert(page.revision);
-        for object in &page.objects {
-            note(app, &mut agenda, object);
-        }
-        match page.next {
-            Some(next) => {
-                query = ListQuery {
-                    after: Some(next),
-                    ..ListQuery::all_sessions()
-                };
-            }
-            None => {
-                let watch = app.store.watch(WatchFrom::After(revision)).await?;
-                return Ok((agenda, watch));
-            }
-        }
+    for session in app.sessions.in_states(store, &StateName::OPEN).await? {
+        agenda.set(&session.name, due(&session, &app.settings).0);
     }
+    let watch = store.watch(WatchFrom::After(revision)).await?;
+    Ok((agenda, watch))
 }
 
 /// Notes when a session is next due. One that cannot be read is told of and left: it must not stop the others.
 fn note(app: &App, agenda: &mut Agenda, object: &Object) {
     match sessions::read(object) {
+        Ok(session) if session.state.name().is_terminal() => agenda.remove(&session.name),
         Ok(session) => agenda.set(&session.name, due(&session, &app.settings).0),
         Err(error) => {
             agenda.remove(&object.key.name);
@@ -175,11 +173,37 @@ fn note(app: &App, agenda: &mut Agenda, object: &Object) {
     }
 }
 
-fn pause(agenda: &Agenda, now: Now) -> Duration {
-    match agenda.first() {
-        Some((at, _)) => breakglass_hub_core::clock::between(now.wall, at).min(LONGEST_SLEEP),
-        None => LONGEST_SLEEP,
+/// Notes ended sessions whose time may be over; when that of the next may be.
+fn note_kept_long_enough(app: &App, agenda: &mut Agenda) -> Option<Timestamp> {
+    let kept = kept(&app.settings, AtExpiry::RemoveAll);
+    let now = app.now().wall;
+    let until = now.checked_sub(kept).ok()?;
+    let (over, next) = app.sessions.ended_until(until, REMOVED_AT_ONCE);
+    let mut noted = 0;
+    for name in &over {
+        if !agenda.has(name) {
+            agenda.set(name, now);
+            noted += 1;
+        }
     }
+    if over.len() < REMOVED_AT_ONCE {
+        next.map(|ended| later(ended, kept))
+    } else {
+        // There are more. Where all of these wait already, the agenda says until when.
+        (noted > 0).then_some(now)
+    }
+}
+
+fn pause(agenda: &Agenda, next_removal: Option<Timestamp>, now: Now) -> Duration {
+    let next = agenda
+        .first()
+        .map(|(at, _)| at)
+        .into_iter()
+        .chain(next_removal)
+        .min();
+    next.map_or(LONGEST_SLEEP, |at| {
+        breakglass_hub_core::clock::between(now.wall, at).min(LONGEST_SLEEP)
+    })
 }
 
 /// Performs everything that is due now.

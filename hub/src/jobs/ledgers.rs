@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use breakglass_hub_core::ledger::{Ledger, Left, Place};
+use breakglass_hub_core::ledger::{Holder, Ledger, Left, Place};
 use breakglass_hub_core::session::StateName;
 use breakglass_protocol::ids::GrantUid;
 use jiff::{SignedDuration, Timestamp};
@@ -115,17 +116,11 @@ async fn ledgers(app: &App) -> Result<Vec<Key>, StoreError> {
 /// Places of sessions that are open (Pending, PendingApproval, Active), by ledger.
 async fn open_sessions(app: &App) -> Result<Open, StoreError> {
     let mut open = Open::new();
-    let states = StateName::ALL
-        .into_iter()
-        .filter(|state| !state.is_terminal());
-    let states: Vec<StateName> = states.collect();
     let store = app.store.as_ref();
-    for session in app.sessions.in_states(store, &states).await? {
+    for session in app.sessions.in_states(store, &StateName::OPEN).await? {
         let place = Place {
             session: session.name.clone(),
-            issuer: session.requester.issuer.clone(),
-            subject: session.requester.subject.clone(),
-            user: Some(session.requester.name.clone()),
+            holder: Arc::new(Holder::of(&session.requester)),
             taken_at: session.created_at,
         };
         for ledger in ledger_keys(&session.spec) {

@@ -13,14 +13,14 @@ use tokio::sync::watch;
 use super::registry::Registry;
 use crate::app::App;
 use crate::sessions;
-use crate::store::{
-    Change, Key, ListQuery, Object, ObjectKind, StoreError, Watch, WatchError, WatchFrom,
-};
+use crate::store::{Change, Key, Object, ObjectKind, StoreError, Watch, WatchError, WatchFrom};
 
 /// A connection waits this long for the directory; the store's watch takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause before the store is read again after it failed.
 const RETRY: Duration = Duration::from_secs(1);
+/// Sessions that are read in one go: some megabytes in memory.
+const AT_ONCE: usize = 50;
 
 /// See the module. Shared by all connections.
 pub(super) struct Directory {
@@ -53,7 +53,7 @@ pub(super) struct Entry {
 }
 
 impl Directory {
-    /// Reads every session, and says from where to follow the store.
+    /// Reads the sessions that clusters should hold, and says from where to follow the store.
     pub(super) async fn load(app: &App) -> Result<(Arc<Self>, Watch), StoreError> {
         let directory = Arc::new(Self {
             inner: RwLock::default(),
@@ -65,20 +65,13 @@ impl Directory {
 
     async fn reload(&self, app: &App) -> Result<Watch, StoreError> {
         let mut fresh = Inner::default();
-        let mut query = ListQuery::all_sessions();
-        let mut first = None;
-        loop {
-            let page = app.store.list(query.clone()).await?;
-            first.get_or_insert(page.revision);
-            for object in &page.objects {
+        let store = app.store.as_ref();
+        let (revision, keys) = app.sessions.granted(store).await?;
+        for some in keys.chunks(AT_ONCE) {
+            for object in store.get_many(some.to_vec()).await?.iter().flatten() {
                 fresh.take_in(object);
             }
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => break,
-            }
         }
-        let revision = first.unwrap_or_default();
         let watch = app.store.watch(WatchFrom::After(revision)).await?;
         *self.write() = fresh;
         self.seen.send_replace(revision);
@@ -93,9 +86,7 @@ impl Directory {
     /// Waits until everything that the store holds now is taken in. What an agent gets as whole must be whole: it ends
     /// for good what is missing.
     pub(super) async fn catch_up(&self, app: &App) -> Result<(), Behind> {
-        let mut newest = ListQuery::all(ObjectKind::DebugSession);
-        newest.limit = 1;
-        let newest = app.store.list(newest).await?.revision;
+        let newest = app.store.head().await?;
         let mut seen = self.seen.subscribe();
         match tokio::time::timeout(PATIENCE, seen.wait_for(|seen| *seen >= newest)).await {
             Ok(Ok(_)) => Ok(()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use breakglass_hub_core::access::{Flags, Openness, SeenBy, flags, openness, seen_by};
 use breakglass_hub_core::caller::Caller;
+use breakglass_hub_core::grant::is_wanted;
 use breakglass_hub_core::session::{Session, StateName};
 use breakglass_protocol::api::debug_session::{Can, Summary};
 use breakglass_protocol::kinds::pod_operations::AllowedPodOperations;
@@ -86,6 +87,8 @@ pub(super) enum Mark {
     SeenByAccount(Account),
     SeenByName(Arc<str>),
     SeenByGroup(Arc<str>),
+    /// Its cluster should hold a grant of it.
+    Granted,
 }
 
 impl Mark {
@@ -121,6 +124,7 @@ pub struct Card {
     display_name: Option<Arc<str>>,
     message: Option<Arc<str>>,
     ran: Option<(Timestamp, Timestamp)>,
+    ended_at: Option<Timestamp>,
     operations: Option<AllowedPodOperations>,
     present: Box<[Account]>,
     pods: u32,
@@ -147,6 +151,7 @@ impl Card {
                 .map(|name| texts.share(name)),
             message: session.message.as_deref().map(|text| texts.share(text)),
             ran: running.map(|ran| (ran.starts_at, ran.expires_at)),
+            ended_at: session.state.end().map(|end| end.at),
             operations: session.snapshot.source.resolved.operations,
             present: session
                 .present()
@@ -169,8 +174,10 @@ impl Card {
         ];
         let binding = session.spec.binding_ref.as_ref();
         let binding = binding.map(|binding| Mark::binding(&binding.namespace, &binding.name));
+        let granted = is_wanted(session).then_some(Mark::Granted);
         own.into_iter()
             .chain(binding)
+            .chain(granted)
             .chain(seen_by(session).map(Mark::from))
             .collect()
     }
@@ -191,6 +198,10 @@ impl Card {
     #[must_use]
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_at
     }
 
     /// Whether its flags depend on who asks.

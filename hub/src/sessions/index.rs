@@ -1,6 +1,6 @@
 //! The cards of all sessions, and by what they are found.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -71,6 +71,8 @@ pub(super) struct Index {
     /// Where each session of a name is.
     by_name: HashMap<Arc<str>, u32>,
     order: BTreeMap<Place, u32>,
+    /// The ended ones, by when they ended.
+    ended: BTreeSet<(Timestamp, Arc<str>)>,
     marks: Marks,
     texts: Texts,
     whole: BTreeMap<Place, Arc<Session>>,
@@ -102,6 +104,9 @@ impl Index {
         let place = card.place().clone();
         self.by_name.insert(place.shared_name(), slot);
         self.order.insert(place.clone(), slot);
+        if let Some(at) = card.ended_at() {
+            self.ended.insert((at, place.shared_name()));
+        }
         if card.openness() == Openness::Open {
             self.whole.insert(place, Arc::new(session));
             if self.whole.len() > KEPT_WHOLE {
@@ -130,6 +135,9 @@ impl Index {
             return;
         };
         self.order.remove(entry.card.place());
+        if let Some(at) = entry.card.ended_at() {
+            self.ended.remove(&(at, entry.card.place().shared_name()));
+        }
         self.whole.remove(entry.card.place());
         for mark in entry.marks {
             self.marks.remove(mark, slot);
@@ -227,8 +235,21 @@ impl Index {
 
     /// The keys of all sessions in these states.
     pub(super) fn in_states(&self, states: &[StateName]) -> Vec<Key> {
-        let marks = states.iter().map(|state| Mark::State(*state)).collect();
-        let fitting = self.marks.any(&marks);
+        self.keys(&states.iter().map(|state| Mark::State(*state)).collect())
+    }
+
+    /// The keys of all sessions of which clusters should hold a grant.
+    pub(super) fn granted(&self) -> Vec<Key> {
+        self.keys(&[Mark::Granted].into())
+    }
+
+    /// The ended sessions, those that ended first coming first.
+    pub(super) fn ended(&self) -> impl Iterator<Item = (Timestamp, &Arc<str>)> {
+        self.ended.iter().map(|(at, name)| (*at, name))
+    }
+
+    fn keys(&self, any_of: &HashSet<Mark>) -> Vec<Key> {
+        let fitting = self.marks.any(any_of);
         fitting
             .iter()
             .filter_map(|slot| Some(self.entry(slot)?.card.key()))

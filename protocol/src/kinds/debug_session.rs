@@ -220,6 +220,9 @@ impl SessionState {
         }
     }
 
+    /// Those that are not terminal.
+    pub const OPEN: [Self; 3] = [Self::Pending, Self::PendingApproval, Self::Active];
+
     /// Whether it never changes again.
     #[must_use]
     pub fn is_terminal(self) -> bool {

@@ -12,6 +12,7 @@ use breakglass_hub::clusters::{self, By};
 use breakglass_hub::link::{self, Agents};
 use breakglass_hub::notify::NotifyMetrics;
 use breakglass_hub::outward::Outward;
+use breakglass_hub::sessions::Sessions;
 use breakglass_hub::ship::ShipMetrics;
 use breakglass_hub::store::sqlite::SqliteStore;
 use breakglass_hub::store::{AuditQuery, Key, ObjectKind};
@@ -69,7 +70,7 @@ impl TestHub {
                 SqliteStore::open(&breakglass_hub::state::database_in(&state)).unwrap(),
             ),
             clock: clock.clone(),
-            sessions: breakglass_hub::sessions::Sessions::default(),
+            sessions: Sessions::default(),
             pace: breakglass_hub::pace::Pace::new(breakglass_hub_core::pace::Rate {
                 burst: 1_000_000,
                 per_second: 1_000_000,
@@ -97,6 +98,8 @@ impl TestHub {
             template_refusals: breakglass_hub::templates::refusals::TemplateRefusals::default(),
             shutdown: CancellationToken::new(),
         });
+        let changes = app.sessions.load(app.store.as_ref()).await.unwrap();
+        tokio::spawn(Sessions::follow(app.clone(), changes));
         let serving = tokio::spawn(link::serve(app.clone(), listener));
         Self {
             app,
