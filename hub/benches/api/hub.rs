@@ -14,6 +14,8 @@ pub(crate) const PEOPLE: usize = 200;
 pub(crate) const TEMPLATES: usize = 40;
 pub(crate) const CLUSTERS: usize = 20;
 const MIB: usize = 1024;
+/// The unit of `/proc/PID/stat` on every Linux that people run.
+const TICKS_PER_SECOND: u32 = 100;
 
 pub(crate) struct Hub {
     folder: TempDir,
@@ -61,6 +63,20 @@ impl Hub {
 
     pub(crate) fn most_resident_mib(&self) -> usize {
         self.memory("VmHWM:")
+    }
+
+    /// Processor time that it took so far.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // After the name, which ends with the last bracket, the 12th and 13th field: user and system time.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks: u64 = fields
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap())
+            .sum();
+        Duration::from_secs(ticks) / TICKS_PER_SECOND
     }
 
     fn memory(&self, name: &str) -> usize {
