@@ -18,8 +18,8 @@ mod bodies;
 
 fn to_agent_frames() -> Vec<(&'static str, to_agent::ToAgent)> {
     use to_agent::{
-        Ask, AuditAccepted, Call, Certificate, GrantFrame, PoliciesFrame, Settled, SignWebhookClient,
-        SnapshotBegin, SnapshotEnd, ToAgent,
+        Ask, AuditAccepted, Call, Certificate, GrantFrame, PoliciesFrame, Settled,
+        SignWebhookClient, SnapshotBegin, SnapshotEnd, ToAgent,
     };
     vec![
         (

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use breakglass_hub::store::AuditQuery;
 use breakglass_hub_core::audit::{Action, Actor, AuditEvent};
 use breakglass_hub_core::session::Session;
-use breakglass_hub::store::AuditQuery;
 use breakglass_protocol::wire::access::{
     Access, AccessRecord, Denial, FEATURE, Recorded, SessionRef,
 };
@@ -64,7 +64,9 @@ fn frame(records: &[AccessRecord]) -> ToHub {
 /// Connects to a hub that takes records.
 async fn online(agent: &FakeAgent, hub: &TestHub) -> Connection {
     let mut connection = agent.connect(hub).await.unwrap();
-    connection.hello_with(&agent.cluster, &["workload.v1", FEATURE]).await;
+    connection
+        .hello_with(&agent.cluster, &["workload.v1", FEATURE])
+        .await;
     let ToAgent::Welcome(welcome) = connection.next().await else {
         panic!("no welcome");
     };
@@ -179,7 +181,10 @@ async fn s19_an_agent_tells_nothing_of_other_clusters_sessions() {
     );
     assert_eq!(events[2].detail["records"], "2");
     let metrics = hub.app.metrics.encode().unwrap();
-    assert!(metrics.contains("breakglass_hub_agent_audit_refused_total 3"), "{metrics}");
+    assert!(
+        metrics.contains("breakglass_hub_agent_audit_refused_total 3"),
+        "{metrics}"
+    );
     hub.stop().await;
 }
 
