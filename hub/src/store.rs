@@ -65,7 +65,39 @@ pub enum ObjectKind {
     Warning,
 }
 
+/// When a power failure cannot take back what was acknowledged. Nothing acknowledged is lost when only the hub dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Before it is acknowledged.
+    Acknowledged,
+    /// With the next write of another kind, at the latest.
+    WithTheNext,
+}
+
 impl ObjectKind {
+    /// See [`Durability`].
+    #[must_use]
+    pub fn durability(self) -> Durability {
+        match self {
+            // A place is taken before its session is written, and given back after the session's end is: one that is lost
+            // without its session is none, and the job `ledgers` repairs the others.
+            Self::Ledger => Durability::WithTheNext,
+            Self::AgentRecords
+            | Self::Bars
+            | Self::Cluster
+            | Self::Cursor
+            | Self::DebugPodTemplate
+            | Self::DebugSession
+            | Self::DebugSessionClusterBinding
+            | Self::DebugSessionTemplate
+            | Self::Delivery
+            | Self::DenyPolicy
+            | Self::Enrolment
+            | Self::Tally
+            | Self::Warning => Durability::Acknowledged,
+        }
+    }
+
     pub const ALL: [Self; 14] = [
         Self::AgentRecords,
         Self::Bars,

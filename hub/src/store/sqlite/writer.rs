@@ -16,8 +16,8 @@ use super::chain;
 use super::changes::Announcement;
 use super::{restored, stored};
 use crate::store::{
-    Change, Commit, CommitError, Committed, Expected, Key, MAX_EVENTS_PER_COMMIT, MAX_OBJECT_BYTES,
-    NotWritable, Object, Owner, StoreError, Version, Write,
+    Change, Commit, CommitError, Committed, Durability, Expected, Key, MAX_EVENTS_PER_COMMIT,
+    MAX_OBJECT_BYTES, NotWritable, Object, Owner, StoreError, Version, Write,
 };
 
 /// Commits that may wait: at one `fsync` (some milliseconds) per batch, about a second's worth in the worst case.
@@ -176,7 +176,7 @@ fn run(
             batch.push(next);
         }
         let (commits, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        match write_batch(&mut connection, &commits) {
+        match write_durably(&mut connection, &commits) {
             Ok(results) => {
                 let revisions = results
                     .iter()
@@ -223,6 +223,29 @@ fn failed(error: &rusqlite::Error) -> StoreError {
         attempt,
         why,
         message,
+    }
+}
+
+/// Waits for the disk, unless every object may be lost with the power: what is written later is never safe before what was
+/// written first, since both are in one log.
+fn write_durably(
+    connection: &mut Connection,
+    commits: &[Prepared],
+) -> Result<Vec<Result<Committed, CommitError>>, rusqlite::Error> {
+    let waits = if commits.iter().all(may_be_lost) {
+        "normal"
+    } else {
+        "full"
+    };
+    connection.pragma_update(None, "synchronous", waits)?;
+    write_batch(connection, commits)
+}
+
+/// Whether a power failure may take it back. Never an audit event.
+fn may_be_lost(prepared: &Prepared) -> bool {
+    match prepared.commit.key.kind.durability() {
+        Durability::Acknowledged => false,
+        Durability::WithTheNext => prepared.events.is_empty(),
     }
 }
 
@@ -387,5 +410,71 @@ fn object_of(key: Key, owner: Owner, body: serde_json::Value, committed: Committ
         version: committed.version,
         owner,
         body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::super::schema;
+    use super::*;
+    use crate::store::ObjectKind;
+
+    /// `PRAGMA synchronous` as a number.
+    const NORMAL: i64 = 1;
+    const FULL: i64 = 2;
+
+    fn prepared(kind: ObjectKind, name: &str, events: Vec<AuditEvent>) -> Prepared {
+        prepare(Commit {
+            key: Key::cluster_scoped(kind, name),
+            change: Write::Put {
+                owner: Owner::Hub,
+                body: json!({}),
+            },
+            expected: Expected::Absent,
+            events,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn only_a_batch_of_what_may_be_lost_with_the_power_does_not_wait_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = schema::open_for_writing(&folder.path().join("hub.db")).unwrap();
+        let synchronous = |connection: &Connection| -> i64 {
+            connection
+                .pragma_query_value(None, "synchronous", |row| row.get(0))
+                .unwrap()
+        };
+        let event = AuditEvent::new(
+            Timestamp::UNIX_EPOCH,
+            Actor::Hub { job: "test".into() },
+            Action::Requested,
+            ObjectRef::new("Ledger", None, "c"),
+            Outcome::Done,
+        );
+        let batches = [
+            (vec![prepared(ObjectKind::Ledger, "a", Vec::new())], NORMAL),
+            (vec![prepared(ObjectKind::Ledger, "c", vec![event])], FULL),
+            (
+                vec![prepared(ObjectKind::DebugSession, "s", Vec::new())],
+                FULL,
+            ),
+            (
+                vec![
+                    prepared(ObjectKind::Ledger, "b", Vec::new()),
+                    prepared(ObjectKind::DebugSession, "t", Vec::new()),
+                ],
+                FULL,
+            ),
+        ];
+        for (batch, waits) in batches {
+            let written = write_durably(&mut connection, &batch).unwrap();
+            assert!(written.iter().all(Result::is_ok));
+            assert_eq!(synchronous(&connection), waits);
+        }
     }
 }
