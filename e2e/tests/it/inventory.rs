@@ -12,14 +12,25 @@ use crate::story::text;
 
 const KINDS: &str = "all,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,poddisruptionbudgets,resourcequotas,namespaces";
 
-/// Everything in the cluster by kind, namespace, name and UID. The agent's record of UIDs that must never come back is its
-/// own, and stays one object whatever ran.
+/// Records that the agent keeps beside those of its grants, each made when it first has something to hold: they are the
+/// installation's and stay one object each, whatever ran.
+const AGENTS_OWN: [&str; 3] = [
+    "breakglass-agent-audit",
+    "breakglass-agent-clock",
+    "breakglass-agent-memory",
+];
+
+/// Everything in the cluster by kind, namespace, name and UID.
 pub fn inventory(cluster: &Cluster) -> Result<BTreeSet<String>> {
     let listed = cluster.admin(&["get", KINDS, "--all-namespaces", "--output=json"])?;
     let list: Value = serde_json::from_str(&listed)?;
     let items = list["items"].as_array().context("no items")?;
     items
         .iter()
+        .filter(|item| {
+            let name = item["metadata"]["name"].as_str().unwrap_or_default();
+            item["kind"] != "Secret" || !AGENTS_OWN.contains(&name)
+        })
         .map(|item| {
             let meta = &item["metadata"];
             let namespace = meta["namespace"].as_str().unwrap_or("-");
