@@ -33,7 +33,10 @@ pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     // Its lines say again, without the subject, what this program tells about failed calls.
     let filter = EnvFilter::try_new(format!("kube_client=off,{filter}"))
         .map_err(|e| anyhow::anyhow!("--log (BREAKGLASS_LOG) {filter:?}: {e}"))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        // It would be told on standard error, and where nobody reads that any more the agent would panic.
+        .log_internal_errors(false);
     match format {
         LogFormat::Json => lines.json().flatten_event(true).init(),
         LogFormat::Text => lines.init(),

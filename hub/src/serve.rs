@@ -287,8 +287,8 @@ pub async fn serve(args: &ServeArgs, clock: Arc<dyn Clock>) -> Result<(), ServeE
     let shutdown = running.app.shutdown.clone();
     tokio::spawn(async move {
         signals.first().await;
-        tracing::info!("stopping");
         shutdown.cancel();
+        tracing::info!("stopping");
     });
     tracing::info!(users = %running.users, agents = %running.agents, state = %args.state.display(), "ready");
     notify::tell("READY=1");

@@ -25,7 +25,9 @@ pub fn start_logging(format: LogFormat) {
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // It would be told on standard error, and where nobody reads that any more the task that logs would panic.
+        .log_internal_errors(false);
     // Fails only where a subscriber is set already (tests): then that one stays.
     match format {
         LogFormat::Text => builder.with_ansi(false).try_init().ok(),

@@ -2,11 +2,12 @@
 
 mod full_disk;
 mod kill;
+mod unread;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,8 +92,15 @@ impl Drop for Program {
     }
 }
 
-/// Starts it so that a file size limit is an error to it instead of its end, and waits until it is ready.
+/// Starts it and waits until it is ready. What it says later goes nowhere, but its pipe stays open.
 fn launch(folder: &Path) -> (Child, SocketAddr) {
+    let (child, lines, address) = begin(folder);
+    std::thread::spawn(move || lines.count());
+    (child, address)
+}
+
+/// Starts it so that a file size limit is an error to it instead of its end, and waits until it is ready.
+fn begin(folder: &Path) -> (Child, Lines<BufReader<ChildStderr>>, SocketAddr) {
     let mut command = Command::new("sh");
     command
         .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
@@ -126,10 +134,8 @@ fn launch(folder: &Path) -> (Child, SocketAddr) {
         said.push(line);
         address
     });
-    // What it says later goes nowhere, but its pipe stays open.
-    std::thread::spawn(move || lines.count());
     let address = address.unwrap_or_else(|| panic!("the hub ended: {}", said.join("\n")));
-    (child, address)
+    (child, lines, address)
 }
 
 /// Somebody with a token and a connection that is made anew when it is gone.
