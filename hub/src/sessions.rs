@@ -81,22 +81,32 @@ impl Sessions {
         self.catch_up(store).await?;
         let keys = self.read().in_states(states);
         let mut found = Vec::new();
-        for some in keys.chunks(AT_ONCE) {
-            for object in store.get_many(some.to_vec()).await?.iter().flatten() {
-                found.push(read(object)?);
-            }
-        }
+        read_each(store, &keys, |object| {
+            found.push(read(object)?);
+            Ok(())
+        })
+        .await?;
         found.retain(|session| states.contains(&session.state.name()));
         Ok(found)
     }
 
-    /// Everything that clusters should hold a grant of, with the revision after which changes must be followed.
+    /// Shows everything that clusters should hold a grant of; the revision after which changes must be followed.
     ///
     /// # Errors
     /// See [`Sessions::find`].
-    pub async fn granted(&self, store: &dyn Store) -> Result<(Revision, Vec<Key>), StoreError> {
+    pub async fn each_granted(
+        &self,
+        store: &dyn Store,
+        mut show: impl FnMut(&Object) + Send,
+    ) -> Result<Revision, StoreError> {
         let revision = self.catch_up(store).await?;
-        Ok((revision, self.read().granted()))
+        let keys = self.read().granted();
+        read_each(store, &keys, |object| {
+            show(object);
+            Ok(())
+        })
+        .await?;
+        Ok(revision)
     }
 
     /// The names of sessions that ended no later than `until`, at most `most`, those that ended first coming first; then when
@@ -249,6 +259,19 @@ impl Sessions {
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Reads what is still there of these, some at a time.
+async fn read_each(
+    store: &dyn Store,
+    keys: &[Key],
+    mut show: impl FnMut(&Object) -> Result<(), StoreError> + Send,
+) -> Result<(), StoreError> {
+    for some in keys.chunks(AT_ONCE) {
+        let found = store.get_many(some.to_vec()).await?;
+        found.iter().flatten().try_for_each(&mut show)?;
+    }
+    Ok(())
 }
 
 /// A session that cannot be read is in no list, loudly: who asks for it by name gets the fault.

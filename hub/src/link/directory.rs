@@ -19,8 +19,6 @@ use crate::store::{Change, Key, Object, ObjectKind, StoreError, Watch, WatchErro
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause before the store is read again after it failed.
 const RETRY: Duration = Duration::from_secs(1);
-/// Sessions that are read in one go: some megabytes in memory.
-const AT_ONCE: usize = 50;
 
 /// See the module. Shared by all connections.
 pub(super) struct Directory {
@@ -66,13 +64,11 @@ impl Directory {
     async fn reload(&self, app: &App) -> Result<Watch, StoreError> {
         let mut fresh = Inner::default();
         let store = app.store.as_ref();
-        let (revision, keys) = app.sessions.granted(store).await?;
-        for some in keys.chunks(AT_ONCE) {
-            for object in store.get_many(some.to_vec()).await?.iter().flatten() {
-                fresh.take_in(object);
-            }
-        }
-        let watch = app.store.watch(WatchFrom::After(revision)).await?;
+        let take_in = |object: &Object| {
+            fresh.take_in(object);
+        };
+        let revision = app.sessions.each_granted(store, take_in).await?;
+        let watch = store.watch(WatchFrom::After(revision)).await?;
         *self.write() = fresh;
         self.seen.send_replace(revision);
         Ok(watch)
