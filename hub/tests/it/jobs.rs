@@ -11,6 +11,7 @@ use breakglass_hub_core::ledger::Ledger;
 use breakglass_hub_core::session::{Session, StateName};
 use breakglass_protocol::ids::GrantUid;
 use breakglass_protocol::kinds::cluster::Cluster;
+use breakglass_protocol::kinds::debug_session::DebugSession;
 use tokio::task::JoinSet;
 
 use crate::harness::TestHub;
@@ -111,6 +112,37 @@ async fn an_ended_session_is_kept_for_the_retention_and_its_events_for_ever() {
     })
     .await;
     assert!(actions(&hub, &session).await.ends_with(&[Action::Expired]));
+}
+
+/// More than the job notes in one go, as after a hub was away for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_ended_sessions_are_removed_however_many_are_due_at_once() {
+    const SESSIONS: usize = 2_500;
+    let hub = TestHub::start().await;
+    let session = hub.alice().asks_for("quick-debug").await;
+    hub.alice().verb("terminate", &session).await.ok();
+    let ended = hub.app.session(&session).await.unwrap().unwrap();
+    let mut writers = JoinSet::new();
+    for number in 0..SESSIONS {
+        let (app, mut like) = (hub.app.clone(), ended.clone());
+        like.name = format!("debug-session-{number:06}");
+        like.uid = GrantUid::new(format!("uid-{number}"));
+        writers.spawn(async move {
+            let key = app.session_key(&like.name);
+            let object = DebugSession::from(&like);
+            app.create(key, object, Vec::new()).await.unwrap();
+        });
+    }
+    writers.join_all().await;
+    let stored = || async {
+        let counted = hub.app.sessions.census(hub.app.store.as_ref()).await;
+        let by_state = counted.unwrap().by_state;
+        by_state.iter().map(|(_, count)| count).sum::<usize>()
+    };
+    assert_eq!(stored().await, SESSIONS + 1);
+    hub.clock.advance(91 * 24 * HOUR);
+    hub.until("the removal", || async { stored().await == 0 })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
