@@ -45,9 +45,12 @@ BASE=k8s.io/component-base/version
 LDFLAGS="-s -w"
 K8S_LDFLAGS="$LDFLAGS -X $BASE.gitVersion=$K8S -X $BASE.gitMajor=1 -X $BASE.gitMinor=$MINOR"
 
+# Go's own cache of these builds is gigabytes, and of no use once the programs are there. A run that was killed finds it again.
+export GOCACHE=$DIR/.go-build
+
 TODO=$(missing)
 # Another run built it all while this one waited.
-[ -n "$TODO" ] || { echo "$DIR"; exit 0; }
+[ -n "$TODO" ] || { rm -rf "$GOCACHE"; echo "$DIR"; exit 0; }
 TOTAL=$(wc -l <<<"$TODO"); N=0; START=$SECONDS
 while read -r module package name; do
   N=$((N + 1)); SINCE=$SECONDS
@@ -60,5 +63,6 @@ while read -r module package name; do
   mv "$PART" "$DIR/$name"
   echo "built $name in $((SECONDS - SINCE))s" >&2
 done <<<"$TODO"
+rm -rf "$GOCACHE"
 echo "all programs built in $((SECONDS - START))s: $DIR" >&2
 echo "$DIR"

@@ -191,9 +191,9 @@ impl Node<'_> {
             "oomScoreAdj": 0,
             "failSwapOn": false,
             "failCgroupV1": false,
-            // Only a disk that is truly full matters here.
+            // Only a disk that is truly full matters here: a share of a large machine's disk is more than a cluster ever uses.
             "imageGCHighThresholdPercent": 100,
-            "evictionHard": {"nodefs.available": "1%", "imagefs.available": "1%", "memory.available": "100Mi"},
+            "evictionHard": {"nodefs.available": "32Mi", "imagefs.available": "32Mi", "memory.available": "100Mi"},
         });
         Ok(serde_json::to_vec_pretty(&config)?)
     }

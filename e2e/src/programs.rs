@@ -87,6 +87,23 @@ pub(crate) fn check_machine() -> Result<()> {
     Ok(())
 }
 
+/// What a testbed of two clusters writes in a run of all stories, and as much again.
+const DISK_WANTED_MIB: u64 = 2048;
+
+/// An error that says how much the disk lacks: otherwise a kubelet would evict pods, or a database refuse a write, much later.
+pub(crate) fn check_disk(folder: &Path) -> Result<()> {
+    let disk = rustix::fs::statvfs(folder)
+        .with_context(|| format!("how much room {} has", folder.display()))?;
+    let free_mib = disk.f_bavail.saturating_mul(disk.f_frsize) >> 20;
+    if free_mib < DISK_WANTED_MIB {
+        bail!(
+            "{} has {free_mib} MiB of free disk; test clusters want {DISK_WANTED_MIB} MiB: make room, or name a folder on another disk",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
 /// The `testbed` program: this one, or the one that cargo built beside the test that runs.
 pub(crate) fn own_program() -> Result<PathBuf> {
     let this = std::env::current_exe().context("this program's own path")?;

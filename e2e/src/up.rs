@@ -17,7 +17,7 @@ use crate::network;
 use crate::node::Node;
 use crate::pki::Pki;
 use crate::process::{Launch, Place, Recorded};
-use crate::programs::{Programs, check_machine, own_program};
+use crate::programs::{Programs, check_disk, check_machine, own_program};
 use crate::progress::Progress;
 use crate::registry;
 use crate::slot::Slot;
@@ -120,6 +120,7 @@ impl Testbed {
             asked = asked.or(Some(old.slot));
             fs::create_dir_all(state.path())?;
         }
+        check_disk(state.path())?;
         let record = claim(&state, request, asked, &programs, progress)?;
         match start(&state, record.clone(), &request.labels, progress) {
             Ok(testbed) => Ok(testbed),
