@@ -286,5 +286,5 @@ fn readable(object: &Object) -> Option<Session> {
 /// # Errors
 /// [`StoreError::Unreadable`] if what is stored is no session.
 pub fn read(object: &Object) -> Result<Session, StoreError> {
-    read_session(&object.key, &typed::read::<DebugSession>(object)?)
+    read_session(&object.key, &typed::decode::<DebugSession>(object)?.object)
 }

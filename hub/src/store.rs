@@ -9,6 +9,7 @@
 //! What it keeps is JSON: for the six kinds, exactly the kind's own JSON. [`typed`] reads and writes them as types.
 
 mod error;
+mod json;
 mod kinds;
 pub mod sqlite;
 pub mod typed;
@@ -25,10 +26,11 @@ use breakglass_protocol::ids::Revision;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub use error::{CommitError, NotWritable, StoreError};
+pub use json::Json;
 
 /// Largest stored object, as JSON: a session's snapshot (a grant is at most 512 KiB) with the largest report (2 MiB).
 pub const MAX_OBJECT_BYTES: usize = 3 * 1024 * 1024;
@@ -95,6 +97,25 @@ impl ObjectKind {
             | Self::Enrolment
             | Self::Tally
             | Self::Warning => Durability::Acknowledged,
+        }
+    }
+
+    /// Whether a hub has as many of them as admins and clusters make, not as many as people ask for.
+    #[must_use]
+    pub const fn is_few(self) -> bool {
+        match self {
+            Self::AgentRecords
+            | Self::Bars
+            | Self::Cluster
+            | Self::Cursor
+            | Self::DebugPodTemplate
+            | Self::DebugSessionClusterBinding
+            | Self::DebugSessionTemplate
+            | Self::DenyPolicy
+            | Self::Enrolment
+            | Self::Ledger
+            | Self::Tally => true,
+            Self::DebugSession | Self::Delivery | Self::Warning => false,
         }
     }
 
@@ -215,13 +236,32 @@ pub enum Owner {
     File(String),
 }
 
-/// An object as stored.
+/// An object as stored. With another body than JSON it is one that was read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Object {
+pub struct Object<Body = Json> {
     pub key: Key,
     pub version: Version,
     pub owner: Owner,
-    pub body: Value,
+    pub body: Body,
+}
+
+impl Object {
+    /// The object with its JSON read as a type, or as a tree of values.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] if what is stored does not fit.
+    pub fn read<Body: DeserializeOwned>(&self) -> Result<Object<Body>, StoreError> {
+        let body = self.body.read().map_err(|error| StoreError::Unreadable {
+            subject: self.key.to_string(),
+            message: error.to_string(),
+        })?;
+        Ok(Object {
+            key: self.key.clone(),
+            version: self.version,
+            owner: self.owner.clone(),
+            body,
+        })
+    }
 }
 
 /// What a writer saw before it decided.
@@ -244,7 +284,7 @@ pub struct Commit {
 
 #[derive(Clone, Debug)]
 pub enum Write {
-    Put { owner: Owner, body: Value },
+    Put { owner: Owner, body: Json },
     Delete,
 }
 

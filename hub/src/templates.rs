@@ -22,6 +22,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::app::App;
 use crate::store::{
     Commit, CommitError, ListQuery, Object, ObjectKind, Owner, StoreError, Watch, WatchError,
@@ -195,7 +197,7 @@ impl Follower {
     }
 
     /// Makes the plan where it may take its time: texts that changed are rendered with many samples.
-    async fn plan(&mut self, folder: Option<Folder>, stored: Vec<Object>) -> Plan {
+    async fn plan(&mut self, folder: Option<Folder>, stored: Vec<Object<Value>>) -> Plan {
         let (now, mut memo) = (self.app.now().wall, std::mem::take(&mut self.memo));
         let known = self.app.outward.known();
         let planned = tokio::task::spawn_blocking(move || {
@@ -325,13 +327,15 @@ impl Follower {
 }
 
 /// Everything that may come from files, whoever made it.
-async fn stored(app: &App) -> Result<Vec<Object>, StoreError> {
+async fn stored(app: &App) -> Result<Vec<Object<Value>>, StoreError> {
     let mut stored = Vec::new();
     for kind in KINDS {
         let mut query = ListQuery::all(kind);
         loop {
             let page = app.store.list(query.clone()).await?;
-            stored.extend(page.objects);
+            for object in page.objects {
+                stored.push(object.read()?);
+            }
             match page.next {
                 Some(next) => query.after = Some(next),
                 None => break,

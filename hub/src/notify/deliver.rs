@@ -7,14 +7,13 @@ use breakglass_hub_core::audit::{Action, Actor, AuditEvent, ObjectRef, Outcome};
 use breakglass_hub_core::notice::delivery::{AfterFailure, Delivery};
 use breakglass_hub_core::notice::{Notice, legible};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::app::{App, Change, UpdateError};
 use crate::jobs::pause_after;
 use crate::outward::{Channel, Letter, SendError, Way};
 use crate::store::typed::{self, Versioned};
 use crate::store::{
-    self, CommitError, Key, ListQuery, ObjectKind, StoreError, Watch, WatchError, WatchFrom,
+    self, CommitError, Key, ListQuery, Object, ObjectKind, StoreError, Watch, WatchError, WatchFrom,
 };
 
 const JOB: &str = "deliveries";
@@ -82,11 +81,11 @@ async fn wait(app: &App, watch: &mut Watch) -> Result<Place, DeliverError> {
 
 /// What this part itself writes wakes it not.
 fn is_new_delivery(change: &store::Change) -> bool {
-    let attempts = change
-        .object
-        .as_ref()
-        .and_then(|object| object.body.get("attempts"));
-    change.key.kind == ObjectKind::Delivery && attempts.and_then(Value::as_u64) == Some(0)
+    let is_new = |object: &Object| {
+        let delivery = object.read::<Delivery>();
+        delivery.is_ok_and(|delivery| delivery.body.attempts == 0)
+    };
+    change.key.kind == ObjectKind::Delivery && change.object.as_deref().is_some_and(is_new)
 }
 
 /// Everything that is due, oldest first, every channel for itself.
@@ -117,7 +116,7 @@ async fn load(app: &App) -> Result<Vec<Waiting>, StoreError> {
     loop {
         let page = app.store.list(query.clone()).await?;
         for object in page.objects {
-            found.push((object.key.clone(), typed::decode(object)?));
+            found.push((object.key.clone(), typed::decode(&object)?));
         }
         match page.next {
             Some(next) => query.after = Some(next),

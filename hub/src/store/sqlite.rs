@@ -2,13 +2,14 @@
 //!
 //! A commit travels: caller → bounded queue → writer thread → one transaction for all commits that wait (so that one
 //! `fsync` serves many) → reply, and the change to every watch. Reads run on blocking threads with connections of their
-//! own and never wait for the writer.
+//! own and never wait for the writer; objects of the kinds of which there are few are read from memory.
 
 mod backup;
 mod chain;
 mod changes;
 #[cfg(test)]
 mod crash;
+mod kept;
 mod reader;
 mod schema;
 mod writer;
@@ -25,8 +26,9 @@ use tokio::sync::broadcast;
 
 use super::{
     Answer, AuditQuery, AuditRecord, Commit, CommitError, Committed, Key, ListQuery, MAX_PAGE,
-    Object, Page, Store, Watch, WatchFrom,
+    Object, ObjectKind, Page, Store, Watch, WatchFrom,
 };
+use kept::Kept;
 use reader::Readers;
 use writer::Writer;
 
@@ -38,6 +40,7 @@ pub use schema::OpenError;
 pub struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
+    kept: Arc<Kept>,
     announcements: broadcast::Sender<changes::Announcement>,
 }
 
@@ -47,15 +50,29 @@ impl SqliteStore {
     /// # Errors
     /// See [`OpenError`]: nothing is changed in a file that is damaged, not ours, newer than this build or not writable.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::with(schema::open_for_writing(path)?, path)
+        Self::open_keeping(path, ObjectKind::is_few)
+    }
+
+    /// As [`SqliteStore::open`], with the kinds in memory that `keeps` says.
+    pub(super) fn open_keeping(
+        path: &Path,
+        keeps: fn(ObjectKind) -> bool,
+    ) -> Result<Self, OpenError> {
+        Self::with(schema::open_for_writing(path)?, path, keeps)
     }
 
     /// The store on a connection that writes to the checked file at `path`.
-    fn with(connection: Connection, path: &Path) -> Result<Self, OpenError> {
+    fn with(
+        connection: Connection,
+        path: &Path,
+        keeps: fn(ObjectKind) -> bool,
+    ) -> Result<Self, OpenError> {
+        let kept = Kept::load(&connection, keeps).map_err(|error| schema::unread(path, error))?;
+        let kept = Arc::new(kept);
         let readers = Arc::new(Readers::open(path)?);
         let (announcements, _) = broadcast::channel(changes::ANNOUNCEMENTS);
         let newest = schema::newest(&connection, path)?;
-        let started = Writer::start(connection, newest, announcements.clone());
+        let started = Writer::start(connection, newest, kept.clone(), announcements.clone());
         let writer = started.map_err(|source| OpenError::Thread {
             path: path.to_owned(),
             source,
@@ -63,6 +80,7 @@ impl SqliteStore {
         Ok(Self {
             writer,
             readers,
+            kept,
             announcements,
         })
     }
@@ -70,6 +88,9 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn get(&self, key: Key) -> Answer<'_, Option<Object>> {
+        if self.kept.holds(key.kind) {
+            return std::future::ready(Ok(self.kept.get(&key))).boxed();
+        }
         self.readers
             .read("reading an object", move |connection| {
                 reader::get(connection, &key)
@@ -91,6 +112,11 @@ impl Store for SqliteStore {
     }
 
     fn list(&self, query: ListQuery) -> Answer<'_, Page> {
+        if self.kept.holds(query.kind) {
+            // The revision first: what is told as of it is in the page then.
+            let revision = self.writer.head();
+            return std::future::ready(Ok(self.kept.list(&query, revision))).boxed();
+        }
         self.readers
             .read("listing objects", move |connection| {
                 reader::list(connection, &query)

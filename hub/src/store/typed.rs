@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Commit, CommitError, Expected, Key, ListQuery, Object, ObjectKind, Owner, Store, StoreError,
-    Version, Write,
+    Commit, CommitError, Expected, Json, Key, ListQuery, Object, ObjectKind, Owner, Store,
+    StoreError, Version, Write,
 };
 use breakglass_hub_core::audit::AuditEvent;
 use breakglass_protocol::ids::Revision;
@@ -33,26 +33,14 @@ pub struct Versioned<T> {
 ///
 /// # Errors
 /// [`StoreError::Unreadable`] if the stored JSON does not fit the type.
-pub fn decode<T: Stored>(stored: Object) -> Result<Versioned<T>, StoreError> {
-    let object = read(&stored)?;
+pub fn decode<T: Stored>(stored: &Object) -> Result<Versioned<T>, StoreError> {
+    let mut read: Object<T> = stored.read()?;
+    read.body.stamp(read.version);
     Ok(Versioned {
-        object,
-        version: stored.version,
-        owner: stored.owner,
+        object: read.body,
+        version: read.version,
+        owner: read.owner,
     })
-}
-
-/// As [`decode`], of an object that others read too.
-///
-/// # Errors
-/// [`StoreError::Unreadable`] if the stored JSON does not fit the type.
-pub fn read<T: Stored>(stored: &Object) -> Result<T, StoreError> {
-    let mut object = T::deserialize(&stored.body).map_err(|error| StoreError::Unreadable {
-        subject: stored.key.to_string(),
-        message: error.to_string(),
-    })?;
-    object.stamp(stored.version);
-    Ok(object)
 }
 
 /// One object of a type, if it is there.
@@ -64,7 +52,7 @@ pub async fn get<T: Stored>(
     key: Key,
 ) -> Result<Option<Versioned<T>>, StoreError> {
     match store.get(key).await? {
-        Some(object) => decode(object).map(Some),
+        Some(object) => decode(&object).map(Some),
         None => Ok(None),
     }
 }
@@ -84,7 +72,7 @@ pub async fn list_all<T: Stored>(
         let page = store.list(query.clone()).await?;
         let revision = *first_revision.get_or_insert(page.revision);
         for object in page.objects {
-            found.push(decode(object)?);
+            found.push(decode(&object)?);
         }
         match page.next {
             Some(next) => query.after = Some(next),
@@ -106,7 +94,7 @@ pub fn put<T: Stored>(
 ) -> Result<Commit, CommitError> {
     let mut object = object.clone();
     object.unstamp();
-    let body = serde_json::to_value(&object).map_err(|error| StoreError::Unreadable {
+    let body = Json::of(&object).map_err(|error| StoreError::Unreadable {
         subject: key.to_string(),
         message: error.to_string(),
     })?;

@@ -21,7 +21,9 @@ use super::plan::Document;
 use super::write;
 use crate::app::App;
 use crate::clusters::{By, ClusterError};
-use crate::store::{Commit, CommitError, Expected, Key, Object, ObjectKind, Owner, Version, Write};
+use crate::store::{
+    Commit, CommitError, Expected, Key, Object, ObjectKind, Owner, StoreError, Version, Write,
+};
 
 /// How often a write is decided again after somebody else was faster; who gave a `resourceVersion` is told at once.
 const TRIES: u32 = 16;
@@ -89,7 +91,7 @@ pub async fn apply(
     let good = judge(app, asked, text).await?;
     let key = good.document.key.clone();
     for _ in 0..TRIES {
-        let before = app.store.get(key.clone()).await?;
+        let before = stored(app, &key).await?;
         check_owner(before.as_ref())?;
         check_version(&key, good.expected.as_deref(), before.as_ref())?;
         let now = app.now().wall;
@@ -110,7 +112,7 @@ pub async fn apply(
             key: key.clone(),
             change: Write::Put {
                 owner: Owner::Hub,
-                body,
+                body: body.into(),
             },
             expected: before
                 .as_ref()
@@ -138,7 +140,7 @@ pub async fn delete(
 ) -> Result<Written, WriteError> {
     let key = asked.key();
     for _ in 0..TRIES {
-        let Some(before) = app.store.get(key.clone()).await? else {
+        let Some(before) = stored(app, &key).await? else {
             return Err(WriteError::NotFound(key));
         };
         check_owner(Some(&before))?;
@@ -276,7 +278,12 @@ fn check_cluster(name: &str, cluster: &Cluster) -> Result<(), WriteError> {
     }
 }
 
-fn check_owner(before: Option<&Object>) -> Result<(), WriteError> {
+async fn stored(app: &App, key: &Key) -> Result<Option<Object<Value>>, StoreError> {
+    let found = app.store.get(key.clone()).await?;
+    found.map(|object| object.read()).transpose()
+}
+
+fn check_owner(before: Option<&Object<Value>>) -> Result<(), WriteError> {
     match before {
         Some(Object {
             key,
@@ -296,7 +303,7 @@ fn check_owner(before: Option<&Object>) -> Result<(), WriteError> {
 fn check_version(
     key: &Key,
     expected: Option<&str>,
-    before: Option<&Object>,
+    before: Option<&Object<Value>>,
 ) -> Result<(), WriteError> {
     let Some(expected) = expected.filter(|version| !version.is_empty()) else {
         return Ok(());
@@ -313,7 +320,7 @@ fn check_version(
 }
 
 /// What is to be stored. What only the hub knows of the object (its status, when and as what it was made) stays.
-fn next_body(good: &Good, before: Option<&Object>, now: Timestamp) -> (Value, Readiness) {
+fn next_body(good: &Good, before: Option<&Object<Value>>, now: Timestamp) -> (Value, Readiness) {
     let document = accepted_as_before(&good.document, before);
     let mut new_uid = || uuid::Uuid::new_v4().to_string();
     let mut body = write::body(&document, before, now, &mut new_uid);
@@ -325,7 +332,7 @@ fn next_body(good: &Good, before: Option<&Object>, now: Timestamp) -> (Value, Re
 }
 
 /// A cluster that waits to be accepted goes on waiting unless the document itself says otherwise.
-fn accepted_as_before(document: &Document, before: Option<&Object>) -> Document {
+fn accepted_as_before(document: &Document, before: Option<&Object<Value>>) -> Document {
     let mut document = document.clone();
     let was = before.and_then(|object| object.body.pointer("/spec/accepted"));
     if let Some(was) = was
@@ -337,7 +344,7 @@ fn accepted_as_before(document: &Document, before: Option<&Object>) -> Document 
     document
 }
 
-fn outcome(before: Option<&Object>, body: &Value) -> Outcome {
+fn outcome(before: Option<&Object<Value>>, body: &Value) -> Outcome {
     match before {
         None => Outcome::Created,
         Some(before) if write::says_the_same(&before.body, body) => Outcome::Unchanged,

@@ -59,7 +59,7 @@ impl Referable {
     }
 
     /// Adds an object as it is stored.
-    pub(super) fn add_stored(&mut self, object: &Object) {
+    pub(super) fn add_stored(&mut self, object: &Object<Value>) {
         let labels = object.body.pointer("/metadata/labels").cloned();
         // What is stored was written from such a map.
         let labels = labels

@@ -60,13 +60,13 @@ pub(super) struct Plan {
 /// right. `destinations` are those of the hub's configuration; `memo` is the same at every look; `new_uid` is asked once for each object that is made.
 pub(super) fn plan(
     folder: Option<&Folder>,
-    stored: &[Object],
+    stored: &[Object<Value>],
     destinations: Vec<Known>,
     memo: &mut TextMemo,
     now: Timestamp,
     new_uid: &mut dyn FnMut() -> String,
 ) -> Plan {
-    let stored: BTreeMap<&Key, &Object> =
+    let stored: BTreeMap<&Key, &Object<Value>> =
         stored.iter().map(|object| (&object.key, object)).collect();
     let mut plan = Plan::default();
     let wanted = match folder {
@@ -87,7 +87,7 @@ pub(super) fn plan(
 /// What there will be to refer to.
 fn referable(
     fates: &BTreeMap<&Key, Fate<'_>>,
-    stored: &BTreeMap<&Key, &Object>,
+    stored: &BTreeMap<&Key, &Object<Value>>,
     destinations: Vec<Known>,
 ) -> Referable {
     let mut others = Referable::with_destinations(destinations);
@@ -119,7 +119,7 @@ pub(super) enum Fate<'a> {
 /// The document that counts for each key. Of several, the one whose file owns the object already, else the first by path.
 fn wanted<'a>(
     folder: &'a Folder,
-    stored: &BTreeMap<&Key, &Object>,
+    stored: &BTreeMap<&Key, &Object<Value>>,
     refusals: &mut BTreeSet<TemplateRefusal>,
 ) -> BTreeMap<&'a Key, &'a Document> {
     let mut claims: BTreeMap<&Key, Vec<&Document>> = BTreeMap::new();
@@ -191,7 +191,7 @@ fn refusal(document: &Document, path: &str, message: String) -> TemplateRefusal 
 
 fn fates<'a>(
     folder: Option<&'a Folder>,
-    stored: &BTreeMap<&'a Key, &'a Object>,
+    stored: &BTreeMap<&'a Key, &'a Object<Value>>,
     wanted: &BTreeMap<&'a Key, &'a Document>,
 ) -> BTreeMap<&'a Key, Fate<'a>> {
     let mut fates: BTreeMap<&Key, Fate<'_>> = wanted

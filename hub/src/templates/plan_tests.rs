@@ -10,7 +10,7 @@ use breakglass_protocol::ids::Revision;
 #[derive(Default)]
 struct World {
     folder: Folder,
-    stored: Vec<Object>,
+    stored: Vec<Object<Value>>,
     memo: TextMemo,
     revision: u64,
     refusals: Vec<String>,
@@ -54,7 +54,7 @@ impl World {
                 key: commit.key,
                 version: Version(Revision(self.revision)),
                 owner,
-                body,
+                body: body.read().unwrap(),
             });
         }
     }
@@ -71,7 +71,7 @@ impl World {
         self.folder.files.insert(name.to_owned(), file);
     }
 
-    fn object(&self, name: &str) -> &Object {
+    fn object(&self, name: &str) -> &Object<Value> {
         self.stored.iter().find(|o| o.key.name == name).unwrap()
     }
 

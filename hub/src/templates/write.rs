@@ -11,7 +11,7 @@ use crate::store::{Commit, Expected, Key, Object, Owner, Write};
 
 /// What brings one object to its fate; `None` if it is there already.
 pub(super) fn commit(
-    before: Option<&Object>,
+    before: Option<&Object<Value>>,
     fate: &Fate<'_>,
     others: &Referable,
     now: Timestamp,
@@ -30,7 +30,7 @@ pub(super) fn commit(
 /// Writes what a document says, unless that is what is stored.
 fn write(
     document: &Document,
-    before: Option<&Object>,
+    before: Option<&Object<Value>>,
     others: &Referable,
     now: Timestamp,
     new_uid: &mut dyn FnMut() -> String,
@@ -60,7 +60,10 @@ fn write(
     };
     Some(Commit {
         key: document.key.clone(),
-        change: Write::Put { owner, body },
+        change: Write::Put {
+            owner,
+            body: body.into(),
+        },
         expected: before.map_or(Expected::Absent, |before| Expected::At(before.version)),
         events,
     })
@@ -68,7 +71,7 @@ fn write(
 
 /// Keeps an object as it is but for its condition.
 fn keep(
-    before: &Object,
+    before: &Object<Value>,
     broken: Option<&TemplateRefusal>,
     others: &Referable,
     now: Timestamp,
@@ -97,14 +100,14 @@ fn keep(
         key: before.key.clone(),
         change: Write::Put {
             owner: before.owner.clone(),
-            body,
+            body: body.into(),
         },
         expected: Expected::At(before.version),
         events: events.into_iter().collect(),
     })
 }
 
-fn remove(before: &Object, now: Timestamp) -> Commit {
+fn remove(before: &Object<Value>, now: Timestamp) -> Commit {
     let file = match &before.owner {
         Owner::File(file) => file.as_str(),
         Owner::Hub => "",
@@ -141,7 +144,7 @@ fn event(key: &Key, action: Action, outcome: Outcome, file: &str, now: Timestamp
 /// The object as it is to be stored, conditions as before.
 pub(super) fn body(
     document: &Document,
-    before: Option<&Object>,
+    before: Option<&Object<Value>>,
     now: Timestamp,
     new_uid: &mut dyn FnMut() -> String,
 ) -> Value {

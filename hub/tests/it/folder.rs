@@ -46,7 +46,7 @@ impl Folder<'_> {
         let key = Key::cluster_scoped(ObjectKind::DebugPodTemplate, "extra");
         let object = self.hub.app.store.get(key).await.unwrap()?;
         assert!(matches!(object.owner, Owner::File(_)));
-        Some(object.body)
+        Some(object.body.read().unwrap())
     }
 
     /// Lets the hub look again and again until `holds`.
@@ -203,7 +203,8 @@ async fn d11_a_session_template_waits_for_its_pod_template() {
     let condition = || async {
         let key = Key::cluster_scoped(ObjectKind::DebugSessionTemplate, "dangling-debug");
         let object = hub.app.store.get(key).await.unwrap().unwrap();
-        object.body["status"]["conditions"][0]["reason"].clone()
+        let body: Value = object.body.read().unwrap();
+        body["status"]["conditions"][0]["reason"].clone()
     };
     assert_eq!(condition().await, "PodTemplateNotFound");
     Folder::of(&hub).write("late.yaml", &EXTRA.replace("extra", "lost-toolbox"));

@@ -94,7 +94,7 @@ impl Pump<'_> {
         let mut sessions = BTreeMap::new();
         for ((session, key), object) in named.into_iter().zip(&keys).zip(found) {
             let known = object.map_or(Ok(Named::Unknown), |object| {
-                let stored = typed::decode::<DebugSession>(object)?;
+                let stored = typed::decode::<DebugSession>(&object)?;
                 read_session(key, &stored.object).map(|known| self.named(session, known))
             });
             let known = match known {

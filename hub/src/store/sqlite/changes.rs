@@ -28,7 +28,16 @@ pub(super) enum Announcement {
 
 impl Announcement {
     /// Largest object (JSON) that is kept in the queue of announcements.
-    pub(super) const LARGEST_BODY: usize = 64 * 1024;
+    const LARGEST_BODY: usize = 64 * 1024;
+
+    pub(super) fn of(change: Change) -> Self {
+        let body = change.object.as_ref().map(|object| object.body.as_str());
+        if body.is_some_and(|body| body.len() > Self::LARGEST_BODY) {
+            Self::ReadIt
+        } else {
+            Self::Change(change)
+        }
+    }
 }
 
 enum Mode {

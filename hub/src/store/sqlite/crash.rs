@@ -73,7 +73,7 @@ async fn commit(
     let change = match round {
         Some(round) => Write::Put {
             owner: Owner::Hub,
-            body: json!({ "round": round, "padding": "x".repeat(2000) }),
+            body: json!({ "round": round, "padding": "x".repeat(2000) }).into(),
         },
         None => Write::Delete,
     };
@@ -115,7 +115,7 @@ async fn child_that_dies_at_a_statement() {
         false
     };
     connection.commit_hook(Some(commits)).unwrap();
-    let store = SqliteStore::with(connection, path).unwrap();
+    let store = SqliteStore::with(connection, path, ObjectKind::is_few).unwrap();
     write(&store, &format!("at-{at}")).await;
     println!("done at-{at} of {}", statements.load(Ordering::Relaxed));
 }
@@ -206,10 +206,8 @@ async fn check(path: &Path, answered: &[String]) {
     loop {
         let page = store.list(query.clone()).await.unwrap();
         for object in page.objects {
-            rounds.insert(
-                object.key.name.clone(),
-                object.body["round"].as_u64().unwrap(),
-            );
+            let body: serde_json::Value = object.body.read().unwrap();
+            rounds.insert(object.key.name.clone(), body["round"].as_u64().unwrap());
         }
         match page.next {
             Some(next) => query.after = Some(next),

@@ -13,8 +13,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::schema::{self, OpenError};
 use super::{restored, stored};
 use crate::store::{
-    AuditQuery, AuditRecord, Key, ListQuery, MAX_PAGE, Object, ObjectKind, Owner, Page, StoreError,
-    Version,
+    AuditQuery, AuditRecord, Json, Key, ListQuery, MAX_PAGE, Object, ObjectKind, Owner, Page,
+    StoreError, Version,
 };
 use std::sync::Arc;
 
@@ -146,33 +146,33 @@ pub(super) fn list(connection: &Connection, query: &ListQuery) -> Result<Page, R
         ],
         RawObject::from_row,
     )?;
-    let (objects, more) = collect_page(rows, limit)?;
-    Ok(Page {
-        next: objects
-            .last()
-            .filter(|_| more)
-            .map(|object| object.key.clone()),
-        objects,
-        revision: head(connection)?.newest,
-    })
+    let objects = rows.map(|row| row.map_err(ReadError::from)?.object());
+    page(objects, limit, head(connection)?.newest)
 }
 
-/// Takes rows until the page is full, by count or by size; whether rows were left.
-fn collect_page(
-    rows: impl Iterator<Item = Result<RawObject, rusqlite::Error>>,
+/// A page of what is there, until it is full by count or by size.
+pub(super) fn page<E>(
+    objects: impl Iterator<Item = Result<Object, E>>,
     limit: usize,
-) -> Result<(Vec<Object>, bool), ReadError> {
-    let mut objects = Vec::new();
+    revision: Revision,
+) -> Result<Page, E> {
+    let limit = limit.clamp(1, MAX_PAGE);
+    let mut page = Page {
+        objects: Vec::new(),
+        revision,
+        next: None,
+    };
     let mut bytes = 0;
-    for row in rows {
-        if objects.len() == limit || bytes > PAGE_BYTES {
-            return Ok((objects, true));
+    for object in objects {
+        if page.objects.len() == limit || bytes > PAGE_BYTES {
+            page.next = page.objects.last().map(|object| object.key.clone());
+            break;
         }
-        let raw = row?;
-        bytes += raw.body.len();
-        objects.push(raw.object()?);
+        let object = object?;
+        bytes += object.body.as_str().len();
+        page.objects.push(object);
     }
-    Ok((objects, false))
+    Ok(page)
 }
 
 /// Where the sequence of changes stands.
@@ -315,11 +315,10 @@ impl RawObject {
             message: error.to_string(),
         };
         let owner: Owner = serde_json::from_str(&self.owner).map_err(unreadable)?;
-        let body = serde_json::from_str(&self.body).map_err(unreadable)?;
         Ok(Object {
             version: Version(Revision(self.version)),
             owner,
-            body,
+            body: Json::stored(self.body),
             key,
         })
     }

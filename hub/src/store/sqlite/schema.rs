@@ -7,6 +7,7 @@ use breakglass_protocol::ids::Revision;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
 
 use super::chain;
+use super::reader::ReadError;
 use super::restored;
 
 /// Marks a database as ours (`bgh1` in ASCII), so that another program's file is never written to.
@@ -129,6 +130,17 @@ pub(super) fn newest(connection: &Connection, path: &Path) -> Result<Revision, O
             Ok(Revision(restored(row.get(0)?)))
         })
         .map_err(|source| classify(path, source))
+}
+
+/// Something in the file cannot be read.
+pub(super) fn unread(path: &Path, error: ReadError) -> OpenError {
+    match error {
+        ReadError::Sqlite(source) => classify(path, source),
+        ReadError::Unreadable { subject, message } => OpenError::Corrupt {
+            path: path.to_owned(),
+            message: format!("{subject}: {message}"),
+        },
+    }
 }
 
 /// Opens a database for somebody who only looks, also beside a running hub: nothing is made, migrated or changed.

@@ -14,10 +14,11 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::chain;
 use super::changes::Announcement;
+use super::kept::Kept;
 use super::{restored, stored};
 use crate::store::{
-    Change, Commit, CommitError, Committed, Durability, Expected, Key, MAX_EVENTS_PER_COMMIT,
-    MAX_OBJECT_BYTES, NotWritable, Object, Owner, StoreError, Version, Write,
+    Change, Commit, CommitError, Committed, Durability, Expected, Json, Key, MAX_EVENTS_PER_COMMIT,
+    MAX_OBJECT_BYTES, NotWritable, Object, StoreError, Version, Write,
 };
 
 /// Commits that may wait: at one `fsync` (some milliseconds) per batch, about a second's worth in the worst case.
@@ -44,7 +45,7 @@ pub(super) struct Writer {
 struct Prepared {
     commit: Commit,
     /// Owner and body as JSON; `None` for a deletion.
-    row: Option<(String, String)>,
+    row: Option<(String, Json)>,
     /// What each is about, and its canonical JSON.
     events: Vec<(Key3, String)>,
 }
@@ -56,11 +57,13 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         newest: Revision,
+        kept: Arc<Kept>,
         announcements: broadcast::Sender<Announcement>,
     ) -> Result<Self, std::io::Error> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let head = Arc::new(AtomicU64::new(newest.0));
         let writes = Writes {
+            kept,
             announcements,
             head: head.clone(),
         };
@@ -113,14 +116,14 @@ fn prepare(commit: Commit) -> Result<Prepared, CommitError> {
         });
     }
     let row = match &commit.change {
-        Write::Put { owner, body } => Some((text_of(&commit.key, owner)?, body.to_string())),
+        Write::Put { owner, body } => Some((text_of(&commit.key, owner)?, body.clone())),
         Write::Delete => None,
     };
     if let Some((_, body)) = &row
-        && body.len() > MAX_OBJECT_BYTES
+        && body.as_str().len() > MAX_OBJECT_BYTES
     {
         return Err(CommitError::TooLarge {
-            bytes: body.len(),
+            bytes: body.as_str().len(),
             key: commit.key,
         });
     }
@@ -159,6 +162,7 @@ fn unreadable(key: &Key, error: &serde_json::Error) -> StoreError {
 
 /// Where the thread says what it wrote.
 struct Writes {
+    kept: Arc<Kept>,
     announcements: broadcast::Sender<Announcement>,
     head: Arc<AtomicU64>,
 }
@@ -178,27 +182,29 @@ fn run(
         let (commits, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         match write_durably(&mut connection, &commits) {
             Ok(results) => {
-                let revisions = results
-                    .iter()
-                    .flatten()
-                    .map(|committed| committed.version.0.0);
-                if let Some(newest) = revisions.max() {
-                    // Before anybody is answered.
-                    writes.head.store(newest, Ordering::Release);
-                }
-                for ((prepared, result), reply) in commits.into_iter().zip(results).zip(replies) {
-                    if let Ok(committed) = &result {
-                        // No watch running is fine; the next one reads from the file.
-                        writes
-                            .announcements
-                            .send(announce(prepared, *committed))
-                            .ok();
-                    }
+                let written = commits.into_iter().zip(&results);
+                writes.tell(written.filter_map(|(prepared, result)| {
+                    let committed = result.as_ref().ok()?;
+                    Some(change(prepared, *committed))
+                }));
+                for (result, reply) in results.into_iter().zip(replies) {
                     // A caller that went away learns from the store what came of it.
                     reply.send(result).ok();
                 }
             }
             Err(error) => refuse_batch(replies, &error),
+        }
+    }
+}
+
+impl Writes {
+    /// Before anybody is answered.
+    fn tell(&self, changes: impl Iterator<Item = Change>) {
+        for change in changes {
+            self.kept.take_in(&change);
+            self.head.store(change.revision.0, Ordering::Release);
+            // No watch running is fine; the next one reads from the file.
+            self.announcements.send(Announcement::of(change)).ok();
         }
     }
 }
@@ -336,7 +342,7 @@ fn next_revision(savepoint: &Connection) -> Result<Revision, rusqlite::Error> {
 fn write_row(
     savepoint: &Connection,
     key: &Key,
-    row: Option<&(String, String)>,
+    row: Option<&(String, Json)>,
     revision: Revision,
 ) -> Result<(), rusqlite::Error> {
     let (kind, revision) = (key.kind.as_str(), stored(revision.0));
@@ -354,7 +360,7 @@ fn write_row(
                 key.name,
                 revision,
                 owner,
-                body
+                body.as_str()
             ])?,
         None => {
             savepoint
@@ -385,31 +391,21 @@ fn forget_old_deletions(transaction: &Transaction<'_>) -> Result<(), rusqlite::E
     Ok(())
 }
 
-fn announce(prepared: Prepared, committed: Committed) -> Announcement {
-    let bytes = prepared.row.as_ref().map_or(0, |(_, body)| body.len());
-    if bytes > Announcement::LARGEST_BODY {
-        return Announcement::ReadIt;
-    }
-    let key = prepared.commit.key;
+fn change(prepared: Prepared, committed: Committed) -> Change {
+    let (key, version) = (prepared.commit.key, committed.version);
     let object = match prepared.commit.change {
-        Write::Put { owner, body } => {
-            Some(Arc::new(object_of(key.clone(), owner, body, committed)))
-        }
+        Write::Put { owner, body } => Some(Arc::new(Object {
+            key: key.clone(),
+            version,
+            owner,
+            body,
+        })),
         Write::Delete => None,
     };
-    Announcement::Change(Change {
-        revision: committed.version.0,
+    Change {
+        revision: version.0,
         key,
         object,
-    })
-}
-
-fn object_of(key: Key, owner: Owner, body: serde_json::Value, committed: Committed) -> Object {
-    Object {
-        key,
-        version: committed.version,
-        owner,
-        body,
     }
 }
 
@@ -421,7 +417,7 @@ mod tests {
 
     use super::super::schema;
     use super::*;
-    use crate::store::ObjectKind;
+    use crate::store::{ObjectKind, Owner};
 
     /// `PRAGMA synchronous` as a number.
     const NORMAL: i64 = 1;
@@ -432,7 +428,7 @@ mod tests {
             key: Key::cluster_scoped(kind, name),
             change: Write::Put {
                 owner: Owner::Hub,
-                body: json!({}),
+                body: json!({}).into(),
             },
             expected: Expected::Absent,
             events,

@@ -233,7 +233,7 @@ async fn check_places(store: &SqliteStore, stored: &BTreeMap<String, Session>) {
     let ledgers: Vec<Ledger> = page
         .objects
         .into_iter()
-        .map(|object| serde_json::from_value(object.body).unwrap())
+        .map(|object| object.body.read().unwrap())
         .collect();
     for session in stored
         .values()

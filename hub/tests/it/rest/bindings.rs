@@ -150,7 +150,8 @@ async fn d18_places_through_a_binding_are_counted_and_given_back() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(ledger.body["places"].as_object().unwrap().len(), 3);
+    let ledger: Value = ledger.body.read().unwrap();
+    assert_eq!(ledger["places"].as_object().unwrap().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -193,7 +194,8 @@ async fn d22_the_condition_of_a_binding_says_why_it_cannot_be_used() {
                 name,
             );
             let object = store.get(key).await.unwrap().unwrap();
-            object.body["status"]["conditions"][0].clone()
+            let body: Value = object.body.read().unwrap();
+            body["status"]["conditions"][0].clone()
         }
     };
     assert_eq!(ready("west-only").await["status"], "True");

@@ -34,7 +34,8 @@ spec:
 async fn ready(hub: &TestHub) -> Value {
     let key = Key::cluster_scoped(ObjectKind::DebugSessionTemplate, "texts-debug");
     let stored = hub.app.store.get(key).await.unwrap().unwrap();
-    stored.body["status"]["conditions"][0].clone()
+    let body: Value = stored.body.read().unwrap();
+    body["status"]["conditions"][0].clone()
 }
 
 fn errors(hub: &TestHub) -> Vec<String> {
