@@ -7,6 +7,7 @@
 mod backup;
 mod chain;
 mod changes;
+mod checkpoint;
 #[cfg(test)]
 mod crash;
 mod kept;
@@ -28,9 +29,10 @@ use super::{
     Answer, AuditQuery, AuditRecord, Commit, CommitError, Committed, Key, ListQuery, MAX_PAGE,
     Object, ObjectKind, Page, Store, Watch, WatchFrom,
 };
+use checkpoint::Checkpoints;
 use kept::Kept;
 use reader::Readers;
-use writer::Writer;
+use writer::{Writer, Writes};
 
 pub use backup::{Attached, CopyError, Extent, adopt, copy};
 pub use chain::{VerifyError, newest_event, verify};
@@ -72,8 +74,9 @@ impl SqliteStore {
         let readers = Arc::new(Readers::open(path)?);
         let (announcements, _) = broadcast::channel(changes::ANNOUNCEMENTS);
         let newest = schema::newest(&connection, path)?;
-        let started = Writer::start(connection, newest, kept.clone(), announcements.clone());
-        let writer = started.map_err(|source| OpenError::Thread {
+        let checkpoints = Checkpoints::start(path)?;
+        let writes = Writes::new(kept.clone(), newest, announcements.clone(), checkpoints);
+        let writer = Writer::start(connection, writes).map_err(|source| OpenError::Thread {
             path: path.to_owned(),
             source,
         })?;

@@ -14,6 +14,9 @@ use super::restored;
 const APPLICATION_ID: i32 = 0x6267_6831;
 /// How long SQLite waits for a lock. Only another program (a backup, a shell) can hold one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages in the write-ahead log (16 MiB) at which the writer itself moves them into the file. It is reached only if the
+/// checkpoints beside it ([`super::checkpoint`]) do not keep up.
+pub(super) const LOG_PAGES: u32 = 4_000;
 /// Each entry takes a database one version up; entry 0 makes version 1. Appended to, never edited.
 const MIGRATIONS: &[Migration] = &[Migration::Sql(VERSION_1), Migration::Steps(chain::migrate)];
 
@@ -180,6 +183,11 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Opens the connection that moves the write-ahead log into the file, beside the writer's.
+pub(super) fn open_for_checkpoints(path: &Path) -> Result<Connection, OpenError> {
+    open(path)
+}
+
 fn open(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -266,6 +274,7 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     // FULL: a commit that was answered survives a power cut. An agent may already have acted on it.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     // After a checkpoint the log shrinks to this: a burst does not keep the disk for ever.
     connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
     Ok(())

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::chain;
 use super::changes::Announcement;
+use super::checkpoint::Checkpoints;
 use super::kept::Kept;
 use super::{restored, stored};
 use crate::store::{
@@ -56,20 +57,13 @@ pub(super) type Key3 = (String, String, String);
 impl Writer {
     pub(super) fn start(
         connection: Connection,
-        newest: Revision,
-        kept: Arc<Kept>,
-        announcements: broadcast::Sender<Announcement>,
+        mut writes: Writes,
     ) -> Result<Self, std::io::Error> {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let head = Arc::new(AtomicU64::new(newest.0));
-        let writes = Writes {
-            kept,
-            announcements,
-            head: head.clone(),
-        };
+        let head = writes.head.clone();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(connection, waiting, &writes))?;
+            .spawn(move || run(connection, waiting, &mut writes))?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
@@ -161,16 +155,17 @@ fn unreadable(key: &Key, error: &serde_json::Error) -> StoreError {
 }
 
 /// Where the thread says what it wrote.
-struct Writes {
+pub(super) struct Writes {
     kept: Arc<Kept>,
-    announcements: broadcast::Sender<Announcement>,
     head: Arc<AtomicU64>,
+    announcements: broadcast::Sender<Announcement>,
+    checkpoints: Checkpoints,
 }
 
 fn run(
     mut connection: Connection,
     mut waiting: mpsc::Receiver<(Prepared, Reply)>,
-    writes: &Writes,
+    writes: &mut Writes,
 ) {
     while let Some(first) = waiting.blocking_recv() {
         let mut batch = vec![first];
@@ -187,6 +182,7 @@ fn run(
                     let committed = result.as_ref().ok()?;
                     Some(change(prepared, *committed))
                 }));
+                writes.checkpoints.count(results.len());
                 for (result, reply) in results.into_iter().zip(replies) {
                     // A caller that went away learns from the store what came of it.
                     reply.send(result).ok();
@@ -198,6 +194,20 @@ fn run(
 }
 
 impl Writes {
+    pub(super) fn new(
+        kept: Arc<Kept>,
+        newest: Revision,
+        announcements: broadcast::Sender<Announcement>,
+        checkpoints: Checkpoints,
+    ) -> Self {
+        Self {
+            kept,
+            head: Arc::new(AtomicU64::new(newest.0)),
+            announcements,
+            checkpoints,
+        }
+    }
+
     /// Before anybody is answered.
     fn tell(&self, changes: impl Iterator<Item = Change>) {
         for change in changes {
