@@ -107,8 +107,5 @@ impl App {
 
 /// Whether two objects differ in nothing but what the store itself puts in.
 fn is_same<T: Stored>(one: &T, other: &T) -> bool {
-    let (mut one, mut other) = (one.clone(), other.clone());
-    one.unstamp();
-    other.unstamp();
-    one == other
+    one.unstamped() == other.unstamped()
 }

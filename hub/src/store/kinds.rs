@@ -1,6 +1,8 @@
 //! The six kinds and what the hub keeps beside them, as the store keeps them: the kind's own JSON, with the version beside
 //! it instead of in `metadata.resourceVersion`.
 
+use std::borrow::Cow;
+
 use breakglass_hub_core::audit::Cursor;
 use breakglass_hub_core::audit::agent::TakenRecords;
 use breakglass_hub_core::audit::tally::Tally;
@@ -26,8 +28,10 @@ macro_rules! stored_kind {
                 self.metadata.resource_version = Some(version.to_string());
             }
 
-            fn unstamp(&mut self) {
-                self.metadata.resource_version = None;
+            fn unstamped(&self) -> Cow<'_, Self> {
+                let mut object = self.clone();
+                object.metadata.resource_version = None;
+                Cow::Owned(object)
             }
         })+
     };

@@ -1,5 +1,7 @@
 //! The stored JSON as types. A type says with [`Stored`] which kind it is; reading checks that what is stored still fits.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -17,8 +19,10 @@ pub trait Stored: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync
     /// Takes in what only the store knows (`metadata.resourceVersion`, where the type has metadata).
     fn stamp(&mut self, _version: Version) {}
 
-    /// Takes out again what [`Stored::stamp`] put in: the store keeps the version beside the object.
-    fn unstamp(&mut self) {}
+    /// Without what [`Stored::stamp`] put in: the store keeps the version beside the object.
+    fn unstamped(&self) -> Cow<'_, Self> {
+        Cow::Borrowed(self)
+    }
 }
 
 /// An object as read, with what a writer must say to replace it.
@@ -92,9 +96,7 @@ pub fn put<T: Stored>(
     expected: Expected,
     events: Vec<AuditEvent>,
 ) -> Result<Commit, CommitError> {
-    let mut object = object.clone();
-    object.unstamp();
-    let body = Json::of(&object).map_err(|error| StoreError::Unreadable {
+    let body = Json::of(object.unstamped().as_ref()).map_err(|error| StoreError::Unreadable {
         subject: key.to_string(),
         message: error.to_string(),
     })?;
