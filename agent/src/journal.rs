@@ -62,6 +62,8 @@ impl From<ApiFailure> for JournalError {
 pub struct Loaded {
     pub held: Vec<Held>,
     pub memory: Memory,
+    /// The clock's mark; empty if nothing ran, or if it cannot be believed.
+    pub mark: Mark,
     /// `None` before the hub sent any; otherwise why they cannot be believed.
     pub policies: Option<Result<HeldPolicies, String>>,
     /// What the hub's audit log does not have yet, or why that cannot be believed.
@@ -188,6 +190,7 @@ impl Journal {
             // As with the policies: without it the clock is as it would be without the Secret.
             match self.open::<Mark>(&secret, CLOCK) {
                 Ok(mark) => {
+                    loaded.mark = mark;
                     loaded.memory.high_water = loaded.memory.high_water.max(mark.high_water);
                 }
                 Err(refused) => loaded.refused.push(refused.to_string()),

@@ -48,10 +48,11 @@ impl Restored {
             tracing::error!(%why, "what the webhook decided before this start is not delivered");
             None
         });
+        let (records, marked) = (records.unwrap_or_default(), loaded.mark.high_water);
         Ok(Self {
             holdings: Holdings::restore(cluster.clone(), ceiling, loaded.held, loaded.memory, now),
             policies,
-            recorder: Recorder::restore(instance, records.unwrap_or_default(), now),
+            recorder: Recorder::restore(instance, records, marked, now),
         })
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use breakglass_protocol::limits::{MAX_AUDIT_BYTES, MAX_AUDIT_RECORDS};
 use breakglass_protocol::wire::access::{AccessRecord, Recorded};
 use breakglass_protocol::wire::to_hub::AuditFrame;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::authorize::{Decided, Decision};
@@ -22,6 +23,9 @@ mod room;
 /// Decisions that say the same within this time are one record, but for the first, which is told at once: `kubectl
 /// port-forward` and people who look again and again ask every few seconds.
 const WINDOW: Duration = Duration::from_secs(60);
+/// What waits is written this long after a change: with a hub at hand it is delivered by then, and nothing is to be written.
+/// What a crash loses is at most so old.
+pub const SAVE_AFTER: Duration = Duration::from_secs(10);
 /// Decisions whose repeats are known. Of more at once some repeats get records of their own.
 const MAX_RECENT: usize = 2_000;
 /// Besides the record itself: its start's id and punctuation.
@@ -126,10 +130,15 @@ enum Journal {
 }
 
 impl Recorder {
-    /// Starts with what the journal held. `boot` was never used before.
+    /// Starts with what the journal held. `boot` was never used before; `marked` is when sessions were last seen to run by
+    /// the start before, if some did: what it neither told nor wrote after that is lost, and that is told.
     #[must_use]
-    pub fn restore(boot: &str, held: HeldRecords, now: Now) -> Self {
-        Self::bounded(boot, held, now, Bounds::default())
+    pub fn restore(boot: &str, held: HeldRecords, marked: Option<Timestamp>, now: Now) -> Self {
+        let mut recorder = Self::bounded(boot, held, now, Bounds::default());
+        if let Some(marked) = marked {
+            recorder.note_restart(marked, now);
+        }
+        recorder
     }
 
     pub(crate) fn bounded(boot: &str, held: HeldRecords, now: Now, bounds: Bounds) -> Self {
@@ -301,6 +310,16 @@ impl Recorder {
         } else {
             Journal::Something
         };
+    }
+
+    fn note_restart(&mut self, marked: Timestamp, now: Now) {
+        self.version += 1;
+        self.push(Recorded::Restart, now, Duration::ZERO);
+        if let Some(entry) = self.entries.back_mut() {
+            let since = marked.saturating_sub(SAVE_AFTER).unwrap_or(marked);
+            entry.record.first_at = since.min(now.wall);
+        }
+        self.make_room(now);
     }
 
     /// Counts a repeat in the record of the ones before. A denial that nobody was told of yet takes repeats for as long as

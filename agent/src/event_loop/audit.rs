@@ -5,14 +5,10 @@ use std::time::Duration;
 
 use breakglass_agent_core::authorize::Decision;
 use breakglass_agent_core::clock::Now;
-use breakglass_agent_core::recorder::HeldRecords;
+use breakglass_agent_core::recorder::{HeldRecords, SAVE_AFTER};
 
 use super::EventLoop;
 use crate::journal::JournalError;
-
-/// Records are written this long after a change: with a hub at hand they are delivered by then, and nothing is to be
-/// written. What a crash loses is at most so old.
-const SAVE_AFTER: Duration = Duration::from_secs(10);
 
 /// What of the records is on its way to the journal.
 #[derive(Debug, Default)]

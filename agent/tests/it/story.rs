@@ -124,7 +124,7 @@ impl Agent {
         let policies = Policies::restore(loaded.policies.map(Result::unwrap));
         let boot = uuid::Uuid::new_v4().to_string();
         let records = loaded.audit.map(Result::unwrap).unwrap_or_default();
-        let recorder = Recorder::restore(&boot, records, clock.now());
+        let recorder = Recorder::restore(&boot, records, loaded.mark.high_water, clock.now());
         let (told, decisions) = decisions::channel();
         let published = Arc::new(Published::default());
         let mut registry = Registry::default();

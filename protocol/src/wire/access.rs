@@ -38,6 +38,9 @@ pub enum Recorded {
     },
     /// At most so many decisions are not in the record: there was no room for them.
     Gap { allows: u64, denials: u64 },
+    /// The agent started anew, at `lastAt`, while sessions ran: what it decided after `firstAt` and had neither told nor
+    /// written is not in the record. Nobody knows how much that is; after an end in good order next to nothing.
+    Restart,
 }
 
 /// Who asked for what.

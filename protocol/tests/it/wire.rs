@@ -331,6 +331,7 @@ fn audit_records_keep_their_words() {
         serde_json::json!({"denied": {"access": access, "why": "strict", "count": 1}}),
         serde_json::json!({"denied": {"access": other, "why": {"policy": {"name": "no-secrets"}}, "count": 9}}),
         serde_json::json!({"gap": {"allows": 0, "denials": 7}}),
+        serde_json::json!("restart"),
     ] {
         let sent = serde_json::json!({
             "sequence": 300, "firstAt": "2026-01-02T03:04:05Z", "lastAt": "2026-01-02T03:05:00Z", "what": what,

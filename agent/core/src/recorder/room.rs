@@ -85,5 +85,6 @@ fn lost_with(what: &Recorded) -> Lost {
             allows: *allows,
             denials: *denials,
         },
+        Recorded::Restart => Lost::default(),
     }
 }

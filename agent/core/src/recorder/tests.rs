@@ -30,7 +30,7 @@ fn denied(user: &str) -> Decision {
 }
 
 fn recorder() -> Recorder {
-    Recorder::restore("a", HeldRecords::default(), at(0))
+    Recorder::restore("a", HeldRecords::default(), None, at(0))
 }
 
 /// What a batch tells, shortly.
@@ -43,6 +43,7 @@ fn told(frame: &AuditFrame) -> Vec<(u64, String)> {
                 Recorded::Allowed { access, count } => format!("{} in {count}", access.user),
                 Recorded::Denied { access, count, .. } => format!("{} out {count}", access.user),
                 Recorded::Gap { allows, denials } => format!("gap {allows} {denials}"),
+                Recorded::Restart => "restart".to_owned(),
             };
             (record.sequence, text)
         })
@@ -185,7 +186,7 @@ fn a_restart_goes_on_under_the_start_that_numbered_the_records() {
     assert!(!recorder.is_unsaved());
     let text = serde_json::to_string(&held).unwrap();
     let held = serde_json::from_str(&text).unwrap();
-    let mut recorder = Recorder::restore("b", held, at(2));
+    let mut recorder = Recorder::restore("b", held, None, at(2));
     recorder.record(allowed("alice"), at(3));
     let frame = recorder.batch(at(3)).unwrap();
     assert_eq!(
@@ -200,6 +201,27 @@ fn a_restart_goes_on_under_the_start_that_numbered_the_records() {
     recorder.record(allowed("bob"), at(4));
     tell(&mut recorder, at(4));
     assert!(!recorder.is_unsaved(), "what came and went is not written");
+}
+
+#[test]
+fn s20_a_start_while_sessions_ran_is_told_with_the_time_that_may_be_missing() {
+    let mut recorder = recorder();
+    recorder.record(allowed("alice"), at(100));
+    let (_, held) = recorder.held();
+    let marked = Some(at(105).wall);
+    let mut recorder = Recorder::restore("b", held, marked, at(120));
+    assert!(recorder.is_unsaved(), "a second crash does not forget it");
+    assert_eq!(tell(&mut recorder, at(120)), lines(&[(1, "alice in 1")]));
+    let frame = recorder.batch(at(120)).unwrap();
+    assert_eq!(told(&frame), lines(&[(1, "restart")]));
+    let records: Vec<AccessRecord> = serde_json::from_slice(&frame.body).unwrap();
+    // What was decided within ten seconds before the mark may not have been written either.
+    assert_eq!(records[0].first_at, at(95).wall);
+    assert_eq!(records[0].last_at, at(120).wall);
+    // A clock that was set back meanwhile.
+    let set_back = Recorder::restore("c", HeldRecords::default(), marked, at(10));
+    let (_, held) = set_back.held();
+    assert_eq!(held.0[0].records[0].first_at, at(10).wall);
 }
 
 #[derive(Clone, Debug)]
@@ -251,6 +273,7 @@ impl Hub {
                     self.lost.allows += allows;
                     self.lost.denials += denials;
                 }
+                Recorded::Restart => {}
             }
         }
         records.last().unwrap().sequence

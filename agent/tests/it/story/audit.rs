@@ -35,6 +35,7 @@ fn told(frame: &AuditFrame) -> Vec<(String, u64)> {
             (access.user, count)
         }
         Recorded::Gap { allows, denials } => (format!("gap {allows}"), denials),
+        Recorded::Restart => ("restart".to_owned(), 1),
     });
     told.collect()
 }
@@ -152,5 +153,25 @@ async fn s20_what_no_hub_has_survives_the_agent() {
     assert_eq!(told(&second), [("mallory".to_owned(), 1)]);
     assert_ne!(first.boot, second.boot, "each start numbers its own");
     agent.accept(&second).await;
+    agent.die().await;
+}
+
+#[tokio::test]
+async fn s20_a_start_while_a_session_runs_is_told() {
+    let api = FakeApi::new();
+    let mut agent = Agent::start(&api).await;
+    let session = grant(SignedDuration::from_hours(1));
+    agent.snapshot(1, &[&session]).await;
+    api.until("the clock's mark", |api| {
+        api.get("secrets", AGENT, "breakglass-agent-clock")
+            .is_some()
+    })
+    .await;
+    agent.die().await;
+
+    agent = Agent::start_alone(&api).await;
+    agent.meet().await;
+    let first = agent.audit().await;
+    assert_eq!(told(&first), [("restart".to_owned(), 1)]);
     agent.die().await;
 }

@@ -144,7 +144,7 @@ impl AuditBatch {
                 Recorded::Allowed { access, .. } | Recorded::Denied { access, .. } => {
                     access.session.as_ref()
                 }
-                Recorded::Gap { .. } => None,
+                Recorded::Gap { .. } | Recorded::Restart => None,
             })
             .collect();
         named.into_iter()
@@ -163,6 +163,10 @@ pub fn judge(batch: &AuditBatch, facts: Facts<'_>) -> Judged {
             Recorded::Allowed { access, .. } | Recorded::Denied { access, .. } => access,
             Recorded::Gap { allows, denials } => {
                 judged.events.push(gap(record, *allows, *denials, facts));
+                continue;
+            }
+            Recorded::Restart => {
+                judged.events.push(restart(record, facts));
                 continue;
             }
         };
@@ -219,7 +223,7 @@ impl Gone {
         match what {
             Recorded::Allowed { count, .. } => self.allows = self.allows.saturating_add(*count),
             Recorded::Denied { count, .. } => self.denials = self.denials.saturating_add(*count),
-            Recorded::Gap { .. } => {}
+            Recorded::Gap { .. } | Recorded::Restart => {}
         }
     }
 
@@ -247,6 +251,16 @@ fn gap(record: &AccessRecord, allows: u64, denials: u64, facts: Facts<'_>) -> Au
         .with("lastAt", record.last_at.to_string())
 }
 
+fn restart(record: &AccessRecord, facts: Facts<'_>) -> AuditEvent {
+    let at = record.first_at.min(facts.now);
+    event(facts, at, Action::Gap, cluster_of(facts), Outcome::Done)
+        .with("lastAt", record.last_at.to_string())
+        .with(
+            "message",
+            "the agent started anew while sessions ran; what it decided just before and had not told is not in the record",
+        )
+}
+
 fn event_of(
     record: &AccessRecord,
     access: &Access,
@@ -258,7 +272,7 @@ fn event_of(
             (Action::AccessDenied, Outcome::Refused, *count, Some(why))
         }
         Recorded::Allowed { count, .. } => (Action::AccessAllowed, Outcome::Done, *count, None),
-        Recorded::Gap { .. } => (Action::Gap, Outcome::Done, 0, None),
+        Recorded::Gap { .. } | Recorded::Restart => (Action::Gap, Outcome::Done, 0, None),
     };
     // Nothing has happened after now, whatever the agent's clock says.
     let at = record.first_at.min(facts.now);
@@ -470,6 +484,7 @@ mod tests {
                     denials: 9,
                 },
             ),
+            record(4, Recorded::Restart),
         ]);
         let late = judged(&told, &TakenRecords::default(), at(3600)).events;
         let detail = |event: &AuditEvent| {
@@ -498,6 +513,11 @@ mod tests {
             (late[2].action, late[2].object.kind.as_str()),
             (Action::Gap, "Cluster")
         );
+        assert_eq!((late[3].at, late[3].action), (at(0), Action::Gap));
+        assert!(detail(&late[3]).starts_with(&format!(
+            "lastAt={} message=the agent started anew while sessions ran",
+            at(50)
+        )));
         // A clock ahead of the hub's puts nothing into the future.
         let early = judged(&told, &TakenRecords::default(), at(-10)).events;
         assert_eq!(early[0].at, at(-10));
