@@ -47,10 +47,14 @@ pub enum Occasion {
     RenewalRequest,
     RenewalApproval,
     RenewalRejection,
+    /// Somebody is asked to decide on people who were invited after the approval.
+    InvitationRequest,
+    InvitationApproval,
+    InvitationRejection,
 }
 
 impl Occasion {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Request,
         Self::Approval,
         Self::Rejection,
@@ -62,6 +66,9 @@ impl Occasion {
         Self::RenewalRequest,
         Self::RenewalApproval,
         Self::RenewalRejection,
+        Self::InvitationRequest,
+        Self::InvitationApproval,
+        Self::InvitationRejection,
     ];
 
     #[must_use]
@@ -78,18 +85,25 @@ impl Occasion {
             Self::RenewalRequest => "renewalRequest",
             Self::RenewalApproval => "renewalApproval",
             Self::RenewalRejection => "renewalRejection",
+            Self::InvitationRequest => "invitationRequest",
+            Self::InvitationApproval => "invitationApproval",
+            Self::InvitationRejection => "invitationRejection",
         }
     }
 
     /// The switch of a `notification` block that is about it.
     fn switch(self, layer: &Notification) -> Option<bool> {
         match self {
-            Self::Request | Self::RenewalRequest => layer.notify_on_request,
+            Self::Request | Self::RenewalRequest | Self::InvitationRequest => {
+                layer.notify_on_request
+            }
             Self::Approval
             | Self::Rejection
             | Self::TimedOut
             | Self::RenewalApproval
-            | Self::RenewalRejection => layer.notify_on_approval,
+            | Self::RenewalRejection
+            | Self::InvitationApproval
+            | Self::InvitationRejection => layer.notify_on_approval,
             Self::ExpiryNear | Self::Expired => layer.notify_on_expiry,
             Self::Terminated | Self::Failed => layer.notify_on_termination,
         }
@@ -126,6 +140,9 @@ pub struct Notice {
     /// How much more is asked for, in seconds; 0 where it is not about a renewal.
     #[serde(default)]
     pub extend_by_seconds: u64,
+    /// Who was invited; empty where it is not about invitations.
+    #[serde(default)]
+    pub users: String,
     /// `null` before it runs: texts ask for it.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
@@ -159,20 +176,27 @@ fn occasion(event: &AuditEvent, session: &Session) -> Option<Occasion> {
         return None;
     }
     let renewal = event.detail.get("renewal");
+    let users = event.detail.get("users");
     match event.action {
         Action::Requested => (session.state == State::PendingApproval).then_some(Occasion::Request),
         Action::RenewalRequested => waits(session, renewal?).then_some(Occasion::RenewalRequest),
-        Action::Approved => Some(renewal.map_or(Occasion::Approval, |_| Occasion::RenewalApproval)),
-        Action::Rejected => {
-            Some(renewal.map_or(Occasion::Rejection, |_| Occasion::RenewalRejection))
-        }
+        Action::Invited => decides_on(session, users?).then_some(Occasion::InvitationRequest),
+        Action::Approved => Some(match (renewal, users) {
+            (Some(_), _) => Occasion::RenewalApproval,
+            (None, Some(_)) => Occasion::InvitationApproval,
+            (None, None) => Occasion::Approval,
+        }),
+        Action::Rejected => Some(match (renewal, users) {
+            (Some(_), _) => Occasion::RenewalRejection,
+            (None, Some(_)) => Occasion::InvitationRejection,
+            (None, None) => Occasion::Rejection,
+        }),
         Action::TimedOut => Some(Occasion::TimedOut),
         Action::ExpiryNear => Some(Occasion::ExpiryNear),
         Action::Expired => Some(Occasion::Expired),
         Action::Terminated => Some(Occasion::Terminated),
         Action::Failed => Some(Occasion::Failed),
         Action::Activated
-        | Action::Invited
         | Action::Joined
         | Action::Left
         | Action::Removed
@@ -210,6 +234,12 @@ fn waits(session: &Session, id: &str) -> bool {
     session.has_waiting_renewal() && session.renewal().is_some_and(|own| own.id.as_str() == id)
 }
 
+/// Whether an approver has still to decide on somebody of these. A name may hold the comma that stands between names.
+fn decides_on(session: &Session, users: &str) -> bool {
+    let mut waiting = session.waiting_invitations();
+    waiting.any(|invitation| users.contains(&invitation.user))
+}
+
 /// Every layer may switch off, none may switch on again (D3).
 fn is_wanted(occasion: Occasion, layers: &[&Notification]) -> bool {
     layers
@@ -235,6 +265,7 @@ fn notice(occasion: Occasion, event: &AuditEvent, session: &Session) -> Notice {
         decision_reason: legible(event.detail.get("reason").map_or("", String::as_str)),
         requested_seconds: session.snapshot.terms.duration.as_secs(),
         extend_by_seconds: extend_by(event),
+        users: legible(event.detail.get("users").map_or("", String::as_str)),
         expires_at: session.state.running().map(|running| running.expires_at),
     }
 }

@@ -230,6 +230,14 @@ pub struct Invitation {
     pub withdrawn: Option<Withdrawn>,
 }
 
+impl Invitation {
+    /// Whether an approver has not decided on it.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.clearance == Clearance::Waiting && self.withdrawn.is_none()
+    }
+}
+
 /// An invitation that lets nobody in any more: its person was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withdrawn {

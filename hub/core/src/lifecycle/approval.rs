@@ -175,7 +175,7 @@ fn clear(mut session: Session, clearance: &Clearance) -> Session {
     for invitation in session
         .invitations
         .iter_mut()
-        .filter(|i| i.clearance == Clearance::Waiting && i.withdrawn.is_none())
+        .filter(|invitation| invitation.is_waiting())
     {
         invitation.clearance = clearance.clone();
     }

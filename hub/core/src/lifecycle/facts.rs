@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::access::Action;
 use crate::clock::{later, whole_microsecond};
-use crate::session::{Clearance, Renewal, RenewalStage, Session, Settled, State};
+use crate::session::{Invitation, Renewal, RenewalStage, Session, Settled, State};
 use crate::snapshot::Renewals;
 
 /// Whether the state alone admits what a caller may do: for the `can…` flags.
@@ -40,11 +40,14 @@ impl Session {
     /// Whether an approver has something to decide on an Active session (S5).
     #[must_use]
     pub fn has_waiting_invitations(&self) -> bool {
-        matches!(self.state, State::Active(_))
-            && self
-                .invitations
-                .iter()
-                .any(|i| i.clearance == Clearance::Waiting && i.withdrawn.is_none())
+        self.waiting_invitations().next().is_some()
+    }
+
+    /// Of an Active session those that an approver decides on (S5).
+    pub fn waiting_invitations(&self) -> impl Iterator<Item = &Invitation> {
+        let is_active = matches!(self.state, State::Active(_));
+        let invitations = self.invitations.iter();
+        invitations.filter(move |invitation| is_active && invitation.is_waiting())
     }
 
     /// Whether an approver has a renewal to decide (S7).

@@ -84,6 +84,7 @@ mod tests {
             by: String::new(),
             decision_reason: String::new(),
             requested_seconds: 3600,
+            users: String::new(),
             extend_by_seconds: 0,
             expires_at: None,
         };

@@ -19,7 +19,9 @@ pub(super) fn of(
     book: &AddressBook,
 ) -> Vec<String> {
     let mut told = match occasion {
-        Occasion::Request | Occasion::RenewalRequest => approvers(session, book),
+        Occasion::Request | Occasion::RenewalRequest | Occasion::InvitationRequest => {
+            approvers(session, book)
+        }
         Occasion::Approval
         | Occasion::Rejection
         | Occasion::TimedOut
@@ -28,7 +30,9 @@ pub(super) fn of(
         | Occasion::Terminated
         | Occasion::Failed
         | Occasion::RenewalApproval
-        | Occasion::RenewalRejection => people(session, book),
+        | Occasion::RenewalRejection
+        | Occasion::InvitationApproval
+        | Occasion::InvitationRejection => people(session, book),
     };
     told.extend(
         layers

@@ -11,8 +11,8 @@ use breakglass_hub_core::session::{InvitedRole, Session};
 use breakglass_protocol::kinds::debug_session_cluster_binding::DebugSessionClusterBindingSpec;
 
 use crate::fixture::{
-    act, active, alice, approve, at, bob, carol, identity, invited, join, pending_with, reject,
-    renew, start, waiting,
+    act, active, alice, approve, at, bob, carol, identity, invite, invited, join, pending_with,
+    reject, renew, start, waiting,
 };
 
 fn book() -> AddressBook {
@@ -120,6 +120,41 @@ fn approvers_are_asked_for_more_time_and_the_requester_is_told_the_answer() {
     let alone = act(active(), &self::alice(), renew("1h30m", "r1"), 30).unwrap();
     let unasked = told(&alone, Action::RenewalRequested, "r1");
     assert_eq!(unasked, None, "only the agent is waited for");
+}
+
+#[test]
+fn approvers_are_asked_for_people_who_are_invited_late_and_the_requester_is_told_the_answer() {
+    let told = |session: &Session, action| {
+        let event = event(session, action).with("users", "bob@example.com,dave");
+        let addressed = notice::of(&event, session, &book())?;
+        assert_eq!(addressed.notice.users, "bob@example.com,dave");
+        Some((addressed.notice.occasion, addressed.recipients))
+    };
+    let session = act(
+        active(),
+        &self::alice(),
+        invite(&["bob"], InvitedRole::Participant),
+        20,
+    );
+    let session = session.unwrap();
+    let (leads, alice) = ("leads@example.com", "alice@example.com");
+    assert_eq!(
+        told(&session, Action::Invited),
+        Some((Occasion::InvitationRequest, vec![leads.to_owned()]))
+    );
+    let agreed = act(session.clone(), &carol(), approve(), 40).unwrap();
+    let refused = act(session.clone(), &carol(), reject(), 40).unwrap();
+    for decided in [&agreed, &refused] {
+        assert_eq!(told(decided, Action::Invited), None, "decided already");
+    }
+    assert_eq!(
+        told(&agreed, Action::Approved),
+        Some((Occasion::InvitationApproval, vec![alice.to_owned()]))
+    );
+    assert_eq!(
+        told(&refused, Action::Rejected),
+        Some((Occasion::InvitationRejection, vec![alice.to_owned()]))
+    );
 }
 
 #[test]

@@ -196,6 +196,8 @@ struct Before {
     state: StateName,
     /// The renewal that waited for an approver.
     renewal: Option<Renewal>,
+    /// The people whose invitations did.
+    invited: Vec<String>,
 }
 
 impl Before {
@@ -204,6 +206,10 @@ impl Before {
         Self {
             state: session.state.name(),
             renewal: waiting.cloned(),
+            invited: session
+                .waiting_invitations()
+                .map(|invitation| invitation.user.clone())
+                .collect(),
         }
     }
 }
@@ -245,13 +251,14 @@ fn events(
     events
 }
 
-/// An approver's word, and which renewal it was about, if about one.
+/// An approver's word, and which renewal or which people it was about, if about such.
 fn decided(event: AuditEvent, reason: Option<&str>, before: &Before) -> AuditEvent {
     let event = event.with("reason", reason.unwrap_or_default());
     match &before.renewal {
         Some(renewal) => event
             .with("renewal", renewal.id.as_str())
             .with("extendBy", duration::format(renewal.extend_by)),
-        None => event,
+        None if before.invited.is_empty() => event,
+        None => event.with("users", before.invited.join(",")),
     }
 }

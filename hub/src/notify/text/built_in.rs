@@ -18,6 +18,7 @@ Namespace: {{ namespace }}
 Requester: {{ requestedBy }}
 Duration:  {{ duration }}
 {% if extendBySeconds %}More time: {{ extension }}
+{% endif %}{% if users %}Invited:   {{ users }}
 {% endif %}Reason:    {{ reason or '(none)' }}
 {% if expiresAt %}Ends:      {{ expiresAt }}
 {% endif %}{% if decisionReason %}
@@ -90,6 +91,21 @@ fn words(occasion: Occasion) -> (&'static str, &'static str, &'static str) {
             "{{ by }} refused {{ extension }} more for the debug session. It runs on until its end.",
             "",
         ),
+        Occasion::InvitationRequest => (
+            "{{ by or requestedBy }} invites people to a debug session on {{ cluster }}",
+            "{{ by or requestedBy }} invites people to a debug session that was approved without them, and waits for a decision. Without one they stay out.",
+            "\nDecide with:\n  bgctl debug session approve {{ session }}\n  bgctl debug session reject {{ session }}\n",
+        ),
+        Occasion::InvitationApproval => (
+            "Invitations to {{ session }} on {{ cluster }} are approved",
+            "{{ by }} approved the invitations to the debug session.",
+            "",
+        ),
+        Occasion::InvitationRejection => (
+            "Invitations to {{ session }} on {{ cluster }} are refused",
+            "{{ by }} refused the invitations to the debug session. It runs on without these people.",
+            "",
+        ),
     }
 }
 
@@ -108,6 +124,7 @@ pub(super) fn sample(occasion: Occasion) -> Notice {
         decision_reason: "reason".to_owned(),
         requested_seconds: 3600,
         extend_by_seconds: 1800,
+        users: "bob@example.com".to_owned(),
         expires_at: Some(Timestamp::UNIX_EPOCH),
     }
 }

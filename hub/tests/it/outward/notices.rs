@@ -94,6 +94,35 @@ async fn asks_for_more(hub: &TestHub, session: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s05_a_late_invitation_is_told_to_the_approvers_and_its_answer_to_the_requester() {
+    let (hub, server) = hub_with_mail(Offers::StartTls, "").await;
+    let session = hub.alice().asks_for("approved-debug").await;
+    until_mails(&hub, &server, 1).await;
+    hub.carol().verb("approve", &session).await.ok();
+    until_mails(&hub, &server, 2).await;
+    let path = format!("/debug-sessions/{session}/invite");
+    let body = json!({"users": ["bob@example.com"], "role": "participant"});
+    hub.alice().post(&path, body).await.ok();
+    until_mails(&hub, &server, 3).await;
+    hub.carol().verb("reject", &session).await.ok();
+    until_mails(&hub, &server, 4).await;
+    let mails = server.mails();
+    let told: Vec<_> = mails[2..]
+        .iter()
+        .map(|mail| (mail.to.as_str(), mail.header("Subject").to_owned()))
+        .collect();
+    let asked = "alice@example.com invites people to a debug session on west";
+    let answered = format!("Invitations to {session} on west are refused");
+    assert_eq!(
+        told,
+        [
+            ("oncall@example.com", asked.to_owned()),
+            ("alice@example.com", answered)
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renewal_that_waits_is_told_to_the_approvers_and_its_answer_to_the_requester() {
     let (hub, server) = hub_with_mail(Offers::StartTls, "").await;
     hub.add_templates("renewed.yaml", RENEWED).await;
