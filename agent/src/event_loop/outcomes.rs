@@ -107,6 +107,9 @@ impl EventLoop {
         work.in_flight = work.in_flight.saturating_sub(1);
         if work.in_flight == 0 {
             self.finish_batch(uid, step, now);
+            if self.settled.contains(uid) {
+                self.forget_settled();
+            }
         }
     }
 

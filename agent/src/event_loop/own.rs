@@ -227,12 +227,16 @@ impl EventLoop {
         }
     }
 
-    /// Records of settled grants go once the tombstones are stored: a crash in between must not bring a grant back.
+    /// Records of settled grants go once the tombstones are stored: a crash in between must not bring a grant back. A record
+    /// that is still being written goes after that: the write would bring it back, and nobody would look for it again.
     pub(super) fn forget_settled(&mut self) {
         if self.parts.holdings.unsaved_memory().is_some() {
             return;
         }
-        for uid in std::mem::take(&mut self.settled) {
+        let settled = std::mem::take(&mut self.settled);
+        let (busy, idle) = settled.into_iter().partition(|uid| self.is_in_flight(uid));
+        self.settled = busy;
+        for uid in idle {
             self.jobs.spawn(self.performer.clone().forget(uid));
         }
     }

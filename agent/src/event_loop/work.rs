@@ -165,7 +165,9 @@ impl EventLoop {
     fn advance(&mut self, uid: &GrantUid, now: Now) {
         let observed = self.observed(uid);
         let Some(held) = self.parts.holdings.get_mut(uid) else {
-            self.drop_work(uid);
+            if !self.is_in_flight(uid) {
+                self.drop_work(uid);
+            }
             return;
         };
         held.handle_observed(&observed);
@@ -270,6 +272,11 @@ impl EventLoop {
 
     fn count_in(&mut self, uid: &GrantUid) {
         self.work.entry(uid.clone()).or_default().in_flight += 1;
+    }
+
+    /// Whether steps of this grant, writes of its record among them, are not done yet.
+    pub(super) fn is_in_flight(&self, uid: &GrantUid) -> bool {
+        self.work.get(uid).is_some_and(|work| work.in_flight > 0)
     }
 
     pub(super) fn has_ended(&self, uid: &GrantUid) -> bool {

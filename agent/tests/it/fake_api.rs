@@ -31,6 +31,13 @@ struct Fault {
     message: String,
 }
 
+/// Requests with this method whose path holds `path_part` wait for a test before anything happens.
+struct Hold {
+    method: Method,
+    path_part: &'static str,
+    opened: watch::Receiver<bool>,
+}
+
 #[derive(Default)]
 struct World {
     objects: BTreeMap<Key, Value>,
@@ -45,6 +52,7 @@ struct World {
     /// What the cluster's owner permits.
     ceiling: Ceiling,
     faults: Vec<Fault>,
+    holds: Vec<Hold>,
     /// Path of a group and version → its kinds, as discovery tells them.
     kinds: BTreeMap<String, Vec<Value>>,
     /// Writes that are still answered; after them the world changes but nobody hears of it.
@@ -127,6 +135,17 @@ impl FakeApi {
             reason,
             message: message.to_owned(),
         });
+    }
+
+    /// Requests with this method whose path holds `path_part` do nothing until the sender says `true`.
+    pub(crate) fn hold(&self, method: Method, path_part: &'static str) -> watch::Sender<bool> {
+        let (open, opened) = watch::channel(false);
+        self.world.lock().unwrap().holds.push(Hold {
+            method,
+            path_part,
+            opened,
+        });
+        open
     }
 
     /// Of so many more writes the last one is done but never answered: as far as the agent can tell, the moment
@@ -231,9 +250,20 @@ impl FakeApi {
         }
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let is_write = parts.method != Method::GET;
-        let (answer, is_heard) = {
+        let held_back = {
             let mut world = self.world.lock().unwrap();
             world.log.push(format!("{} {path}", parts.method));
+            let mut holds = world.holds.iter();
+            let hold =
+                holds.find(|hold| hold.method == parts.method && path.contains(hold.path_part));
+            hold.map(|hold| hold.opened.clone())
+        };
+        if let Some(mut opened) = held_back {
+            self.changes.send_modify(|count| *count += 1);
+            opened.wait_for(|opened| *opened).await.unwrap();
+        }
+        let (answer, is_heard) = {
+            let mut world = self.world.lock().unwrap();
             if let Some(user) = parts.headers.get("impersonate-user") {
                 let user = user.to_str().unwrap().to_owned();
                 let what = format!("{} {path}", parts.method);

@@ -229,6 +229,26 @@ impl Agent {
             .expect("the link is open")
     }
 
+    /// Asks for a certificate of a request that is none, and waits for the answer.
+    async fn ask(&mut self, id: &str) -> Answer {
+        let id = CallId::new(id);
+        let ask = Ask::SignWebhookClient(SignWebhookClient {
+            csr_der: vec![1, 2, 3],
+        });
+        let call = Call {
+            id: id.clone(),
+            ask,
+        };
+        self.say(ToAgent::Call(call)).await;
+        loop {
+            if let ToHub::Answer(answer) = self.hear().await
+                && answer.id == id
+            {
+                return answer;
+            }
+        }
+    }
+
     /// Hears until a report of the grant fulfils a condition.
     async fn report(&mut self, what: &str, fulfilled: impl Fn(&Report) -> bool) -> Report {
         let uid = GrantUid::new(UID);
@@ -466,6 +486,60 @@ async fn a_session_comes_runs_ends_and_nothing_is_left() {
         .report("told again", |report| report.end.is_some())
         .await;
     assert_eq!(creates(&api), before);
+    agent.die().await;
+}
+
+#[tokio::test]
+async fn a_record_that_is_still_being_written_when_its_grant_is_settled_goes_too() {
+    let api = FakeApi::new();
+    let mut agent = Agent::start(&api).await;
+    let mut session = grant(SignedDuration::from_hours(1));
+    let Work::Workload(workload) = &mut session.work;
+    workload.pod = PodSource::Structured {
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        spec: json!({ "hostNetwork": true, "containers": [{ "name": "debug", "image": "busybox:1" }] }),
+    };
+    let write = api.hold(Method::PATCH, "secrets/breakglass-grant");
+    agent.snapshot(1, &[&session]).await;
+    api.until("the write", |api| {
+        api.log()
+            .iter()
+            .any(|line| line.contains("PATCH") && line.contains("breakglass-grant"))
+    })
+    .await;
+    let refused = agent
+        .report("refused by the ceiling", |report| {
+            report.phase == Phase::Ended
+        })
+        .await;
+    assert!(
+        refused
+            .end
+            .unwrap()
+            .message
+            .unwrap()
+            .contains("hostNetwork")
+    );
+    let memory = |api: &FakeApi| api.get("secrets", AGENT, "breakglass-agent-memory");
+    let before = memory(&api);
+    agent
+        .say(ToAgent::Settled(Settled {
+            uid: session.uid.clone(),
+        }))
+        .await;
+    api.until("the tombstone", |api| memory(api) != before)
+        .await;
+    // The agent has heard that the tombstone is stored, and would delete now.
+    for turn in 0..10 {
+        agent.ask(&format!("turn-{turn}")).await;
+    }
+    assert!(!api.log().iter().any(|line| line.contains("DELETE")));
+    write.send(true).unwrap();
+    api.until("the record came, and is gone", |api| {
+        api.log().iter().any(|line| line.contains("DELETE")) && records(api) == 0
+    })
+    .await;
     agent.die().await;
 }
 
@@ -750,21 +824,7 @@ async fn d20_a_question_that_cannot_be_answered_is_declined_with_blame() {
     let api = FakeApi::new();
     let mut agent = Agent::start(&api).await;
     agent.snapshot(1, &[]).await;
-    let id = CallId::new("c1");
-    agent
-        .say(ToAgent::Call(Call {
-            id: id.clone(),
-            ask: Ask::SignWebhookClient(SignWebhookClient {
-                csr_der: vec![1, 2, 3],
-            }),
-        }))
-        .await;
-    let answer: Answer = loop {
-        if let ToHub::Answer(answer) = agent.hear().await {
-            break answer;
-        }
-    };
-    assert_eq!(answer.id, id);
+    let answer = agent.ask("c1").await;
     // The Service has no ClusterIP here, which comes first.
     assert_eq!(answer.result.unwrap_err().blame, Blame::Cluster);
     agent.die().await;
