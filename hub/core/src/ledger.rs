@@ -25,7 +25,8 @@ pub const MAX_ENTRIES: usize = 2_000;
 pub struct Ledger {
     /// By session UID.
     pub open: BTreeMap<GrantUid, Place>,
-    /// Sessions that were ever made, as far as this hub counted. A crash in the middle of a request counts one too many.
+    /// Sessions that were ever made, as far as this hub counted. What a crash in the middle of a request counts too many is
+    /// taken back with its place.
     pub made: u64,
     /// When the newest of them was.
     pub last_made_at: Option<Timestamp>,
@@ -209,19 +210,34 @@ impl Ledger {
         self
     }
 
-    /// What the record should be, given the sessions that are really open: missing places are added, places without a
-    /// session are dropped if they were taken before `settled_before` (a younger one may be in the middle of a create).
-    #[must_use]
-    pub fn repaired(
-        mut self,
-        really_open: BTreeMap<GrantUid, Place>,
+    /// Places whose session is not open: it ended, or was never made. One that was not taken before `settled_before` may
+    /// belong to a session that is in the middle of a create, and is left out.
+    pub fn abandoned(
+        &self,
+        really_open: &BTreeMap<GrantUid, Place>,
         settled_before: Timestamp,
-    ) -> Self {
-        self.open
-            .retain(|uid, place| really_open.contains_key(uid) || place.taken_at >= settled_before);
-        for (uid, place) in really_open {
-            self.open.entry(uid).or_insert(place);
-        }
+    ) -> BTreeMap<GrantUid, Place> {
+        let is_abandoned = |uid: &GrantUid, place: &Place| {
+            place.taken_at < settled_before && !really_open.contains_key(uid)
+        };
+        let places = self.open.iter();
+        places
+            .filter(|(uid, place)| is_abandoned(uid, place))
+            .map(|(uid, place)| (uid.clone(), place.clone()))
+            .collect()
+    }
+
+    /// Places of open sessions that have none here.
+    #[must_use]
+    pub fn missing(&self, mut really_open: BTreeMap<GrantUid, Place>) -> BTreeMap<GrantUid, Place> {
+        really_open.retain(|uid, _| !self.open.contains_key(uid));
+        really_open
+    }
+
+    /// Adds [`missing`](Self::missing) places: their sessions are there, whatever the limits say.
+    #[must_use]
+    pub fn adding(mut self, missing: BTreeMap<GrantUid, Place>) -> Self {
+        self.open.extend(missing);
         self
     }
 
@@ -346,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn d18_the_repair_keeps_young_places_and_adds_missing_ones() {
+    fn d18_the_repair_leaves_young_places_and_adds_missing_ones() {
         let ledger = [1, 2, 3].into_iter().fold(Ledger::default(), |l, n| {
             take_under(l, n, "alice", &[own(9)]).unwrap()
         });
@@ -356,13 +372,15 @@ mod tests {
             taken_at: at(n),
         };
         let really = BTreeMap::from([(uid(2), place(2)), (uid(7), place(7))]);
-        let repaired = ledger.repaired(really, at(3));
-        let uids: Vec<String> = repaired.open.keys().map(ToString::to_string).collect();
-        assert_eq!(
-            uids,
-            ["2", "3", "7"],
-            "1 is old and has no session, 3 may be in the middle of a create"
-        );
+        let uids = |places: &BTreeMap<GrantUid, Place>| {
+            let uids: Vec<String> = places.keys().map(ToString::to_string).collect();
+            uids.join(" ")
+        };
+        let abandoned = ledger.abandoned(&really, at(3));
+        assert_eq!(uids(&abandoned), "1", "3 may be in the middle of a create");
+        let missing = ledger.missing(really);
+        assert_eq!(uids(&missing), "7");
+        assert_eq!(uids(&ledger.adding(missing).open), "1 2 3 7");
     }
 
     #[test]

@@ -20,7 +20,8 @@ const EVERY: Duration = Duration::from_secs(10 * 60);
 /// A place younger than this may belong to a session that is being created.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
-type Open = BTreeMap<Key, BTreeMap<GrantUid, Place>>;
+type Places = BTreeMap<GrantUid, Place>;
+type Open = BTreeMap<Key, Places>;
 
 pub(super) async fn run(app: &App) {
     loop {
@@ -62,40 +63,41 @@ async fn repair(app: &App) -> Result<(), RepairError> {
 async fn repair_one(
     app: &App,
     key: &Key,
-    really_open: BTreeMap<GrantUid, Place>,
+    really_open: Places,
     settled_before: Timestamp,
 ) -> Result<(), RepairError> {
     let seen = app.sessions.seen_under(app.store.as_ref(), key).await?;
-    let mut added = BTreeMap::new();
+    let (mut missing, mut abandoned) = <(Places, Places)>::default();
     app.update(key, |ledger: Ledger, _| {
-        added.clone_from(&really_open);
-        added.retain(|uid, _| !ledger.open.contains_key(uid));
+        missing = ledger.missing(really_open.clone());
+        abandoned = ledger.abandoned(&really_open, settled_before);
         Ok::<_, Infallible>(Change {
-            object: ledger
-                .repaired(really_open.clone(), settled_before)
-                .counting(seen),
+            object: ledger.adding(missing.clone()).counting(seen),
             events: Vec::new(),
         })
     })
     .await?;
-    take_back_of_ended(app, key, &added).await
+    release_unless_open(app, key, &abandoned, Left::NotMade).await?;
+    // A session may have ended, and given its place back, between the reading of the sessions and the writing of the places.
+    // An end after this look gives back what it finds.
+    release_unless_open(app, key, &missing, Left::Ended).await
 }
 
-/// A session may have ended, and given its place back, between the reading of the sessions and the writing of the places.
-/// An end after this look gives back what it finds.
-async fn take_back_of_ended(
+/// Gives back the places whose session is not open; how it left if there is none any more is for the caller to say.
+async fn release_unless_open(
     app: &App,
     key: &Key,
-    added: &BTreeMap<GrantUid, Place>,
+    places: &Places,
+    without_session: Left,
 ) -> Result<(), RepairError> {
-    for (uid, place) in added {
-        let is_open = app
-            .session(&place.session)
-            .await?
-            .is_some_and(|session| session.uid == *uid && !session.state.name().is_terminal());
-        if !is_open {
-            app.release_in(key, uid, Left::Ended).await?;
-        }
+    for (uid, place) in places {
+        let session = app.session(&place.session).await?;
+        let left = match session.filter(|session| session.uid == *uid) {
+            Some(session) if !session.state.name().is_terminal() => continue,
+            Some(_) => Left::Ended,
+            None => without_session,
+        };
+        app.release_in(key, uid, left).await?;
     }
     Ok(())
 }
