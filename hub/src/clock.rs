@@ -12,8 +12,12 @@ use tokio::sync::watch;
 pub trait Clock: Send + Sync + 'static {
     /// Both clocks, read once.
     fn now(&self) -> Now;
+    /// Resolves when [`Now::monotonic`] is `at` or later. For who reckoned with a reading: time may have passed since.
+    fn sleep_until(&self, at: Duration) -> BoxFuture<'static, ()>;
     /// Resolves when [`Now::monotonic`] has advanced by `pause`.
-    fn sleep(&self, pause: Duration) -> BoxFuture<'static, ()>;
+    fn sleep(&self, pause: Duration) -> BoxFuture<'static, ()> {
+        self.sleep_until(self.now().monotonic.saturating_add(pause))
+    }
 }
 
 /// The machine's clocks.
@@ -38,7 +42,8 @@ impl Clock for RealClock {
         }
     }
 
-    fn sleep(&self, pause: Duration) -> BoxFuture<'static, ()> {
+    fn sleep_until(&self, at: Duration) -> BoxFuture<'static, ()> {
+        let pause = at.saturating_sub(self.started.elapsed());
         Box::pin(tokio::time::sleep(pause))
     }
 }
@@ -85,12 +90,11 @@ impl Clock for MovableClock {
         *self.lock()
     }
 
-    fn sleep(&self, pause: Duration) -> BoxFuture<'static, ()> {
-        let until = self.lock().monotonic.saturating_add(pause);
+    fn sleep_until(&self, at: Duration) -> BoxFuture<'static, ()> {
         let mut moved = self.moved.subscribe();
         Box::pin(async move {
             // The clock is gone only when the test is over: then nothing sleeps any more, and nothing wakes either.
-            if moved.wait_for(|now| *now >= until).await.is_err() {
+            if moved.wait_for(|now| *now >= at).await.is_err() {
                 std::future::pending::<()>().await;
             }
         })
@@ -111,5 +115,8 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         sleeper.await.unwrap();
         assert_eq!(clock.now().wall.as_second(), 10);
+        let reckoned = clock.now().monotonic + Duration::from_secs(5);
+        clock.advance(Duration::from_secs(5));
+        clock.sleep_until(reckoned).await;
     }
 }

@@ -132,7 +132,7 @@ async fn follow(app: &App) -> Ended {
         let next_removal = note_kept_long_enough(app, &mut agenda);
         perform_due(app, &mut agenda).await;
         tokio::select! {
-            () = app.clock.sleep(pause(&agenda, next_removal, app.now())) => {}
+            () = app.clock.sleep_until(wake_at(&agenda, next_removal, app.now())) => {}
             change = watch.next() => match change {
                 Ok(change) if change.key.kind == ObjectKind::DebugSession => {
                     match &change.object {
@@ -194,16 +194,18 @@ fn note_kept_long_enough(app: &App, agenda: &mut Agenda) -> Option<Timestamp> {
     }
 }
 
-fn pause(agenda: &Agenda, next_removal: Option<Timestamp>, now: Now) -> Duration {
+/// When something is to be done although nothing happens (monotonic).
+fn wake_at(agenda: &Agenda, next_removal: Option<Timestamp>, now: Now) -> Duration {
     let next = agenda
         .first()
         .map(|(at, _)| at)
         .into_iter()
         .chain(next_removal)
         .min();
-    next.map_or(LONGEST_SLEEP, |at| {
+    let pause = next.map_or(LONGEST_SLEEP, |at| {
         breakglass_hub_core::clock::between(now.wall, at).min(LONGEST_SLEEP)
-    })
+    });
+    now.monotonic.saturating_add(pause)
 }
 
 /// Performs everything that is due now.

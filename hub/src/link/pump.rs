@@ -181,12 +181,11 @@ impl Pump<'_> {
     }
 
     async fn wait(&mut self, socket: &mut Socket) -> Woken {
-        let now = self.app.now();
-        let pause = self.deadline(socket, now).saturating_sub(now.monotonic);
+        let deadline = self.deadline(socket, self.app.now());
         tokio::select! {
             heard = socket.ears.hear() => Woken::Heard(heard),
             room = socket.mouth.room() => Woken::Room(room),
-            () = self.app.clock.sleep(pause) => Woken::Timeout,
+            () = self.app.clock.sleep_until(deadline) => Woken::Timeout,
             woken = called(self.place.as_mut()) => woken,
             () = self.app.shutdown.cancelled() => Woken::Shutdown,
         }
