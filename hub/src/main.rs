@@ -12,7 +12,7 @@ use breakglass_hub::store::sqlite::Extent;
 use breakglass_hub::{api, serve, telemetry, verify};
 use clap::Parser as _;
 
-/// Measured against the C library's: two thirds of the processor time, and less memory (docs/decisions/0030).
+/// Measured against the C library's: less processor time, and less memory (docs/decisions/0030).
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
